@@ -1,0 +1,1 @@
+# Clusters, images, the demo.

@@ -1,0 +1,75 @@
+# Archives and programs. A folder is a library; a file name ending in _send, _hold, _seal or _open
+# puts it in an archive of its own, so that a program links only what it may hold (hack/layers.txt).
+not_lib = $(filter-out %_test.c %_fuzz.c %_torture.c %_ctime.c %_bench.c %_main.c %/main.c,$(sort $(wildcard $(1)/*.c)))
+objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+SRC_base := $(call not_lib,pkg/base)
+SRC_kube := $(call not_lib,pkg/kube)
+SRC_http := $(call not_lib,pkg/http)
+SRC_kmsg := $(call not_lib,pkg/kmsg)
+SRC_protocol := $(call not_lib,pkg/protocol)
+SRC_crds := $(call not_lib,crds)
+SRC_pre_send := $(filter %_send.c,$(call not_lib,pkg/pre))
+SRC_pre_hold := $(filter %_hold.c,$(call not_lib,pkg/pre))
+SRC_pre_public := $(filter-out %_send.c %_hold.c,$(call not_lib,pkg/pre))
+SRC_envelope_seal := $(filter %_seal.c,$(call not_lib,pkg/envelope))
+SRC_envelope_open := $(filter %_open.c,$(call not_lib,pkg/envelope))
+SRC_envelope := $(filter-out %_seal.c %_open.c,$(call not_lib,pkg/envelope))
+SRC_controller := $(call not_lib,controller)
+SRC_agent := $(call not_lib,agent)
+SRC_keeper := $(call not_lib,keeper)
+ARCHIVES := base kube http kmsg protocol crds pre_public pre_send pre_hold envelope envelope_seal envelope_open controller agent keeper
+
+# What each archive needs to link, dependants first, and the system libraries behind it.
+NEED_base := base
+NEED_kmsg := kmsg base
+NEED_kube := kube base
+NEED_http := http base
+NEED_crds := crds kube base
+NEED_pre := pre_hold pre_send pre_public base
+NEED_envelope := envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+NEED_protocol := protocol crds kmsg kube pre_public base
+NEED_controller := controller protocol crds kmsg kube http pre_public base
+NEED_agent := agent protocol crds kmsg kube http envelope_seal envelope pre_send pre_public base
+NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+SYS_base := -lcrypto
+SYS_kmsg := -lcrypto
+SYS_kube := -lcurl -luv -ljson-c -lyaml -lcrypto
+SYS_http := -lmicrohttpd -luv -lcrypto
+SYS_crds := $(SYS_kube)
+SYS_pre := -lsecp256k1 -lcrypto
+SYS_envelope := $(SYS_pre)
+SYS_protocol := -lsecp256k1 $(SYS_kube)
+SYS_controller := -lsecp256k1 -lmicrohttpd $(SYS_kube)
+SYS_agent := $(SYS_controller)
+SYS_keeper := -lseccomp $(SYS_pre)
+
+archives = $(patsubst %,$(B)/lib/lib%.a,$(1))
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+define archive_rule
+$(B)/lib/lib$(1).a: $$(call objs,$$(SRC_$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcsD $$@ $$^
+endef
+$(foreach a,$(ARCHIVES),$(eval $(call archive_rule,$(a))))
+
+# $(1) program, $(2) its main file, $(3) the row of NEED_ and SYS_
+define program_rule
+ifneq ($$(wildcard $(2)),)
+PROGRAMS += $(B)/bin/$(1)
+$(B)/bin/$(1): $(B)/obj/$(2:.c=.o) $$(call archives,$$(NEED_$(3)))
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$^ $$(SYS_$(3))
+endif
+endef
+$(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
+$(eval $(call program_rule,functionkey-agent,agent/main.c,agent))
+$(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
+$(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,pre))
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
