@@ -1,0 +1,195 @@
+/* The messages between the agent's network half and its keeper, over one SOCK_SEQPACKET
+ * socketpair (the keeper's file descriptor 3).
+ *
+ * Layer: base. Both ends encode and decode with these functions only. A message is one packet:
+ * {be16 version, be16 op, be32 seq, be32 length} and a body of fixed shape for its op; never more
+ * than KMSG_PACKET_MAX bytes. Whatever does not have exactly the shape is INVALID, and a keeper
+ * that gets such a packet wipes and exits: its peer is broken or hostile.
+ *
+ * The keeper answers every request with one packet of the same op and seq: status (0 or an error
+ * class) and, on success, the op's reply. It builds everything that it signs itself: there is no
+ * "sign these bytes". Requests of the urgent kind (INIT, TERM, EPOCH, ERASE, …) are served before
+ * opens, opens before grants; grants run in slices of at most 2 ms.
+ */
+#ifndef KMSG_OPS_H
+#define KMSG_OPS_H
+
+#include "pkg/base/buf.h"
+#include "pkg/base/secret.h"
+
+#define KMSG_VERSION    1
+#define KMSG_PACKET_MAX 16384
+#define KMSG_FD         3
+#define KMSG_QUEUE_MAX  256 /* requests that a keeper holds; the network half never has more out */
+#define KMSG_EPOCHS_MAX 64  /* epochs that a keeper holds secrets of */
+#define KMSG_SEALED_MAX 1400
+
+enum kmsg_op {
+	KMSG_INIT = 1,     /* who we are -> our public keys and the member proof */
+	KMSG_INBOX_NEXT,   /* make the next inbox key -> its public half and a new member proof */
+	KMSG_INBOX_COMMIT, /* the record has the next one: wipe the one before */
+	KMSG_TERM,         /* we lead in this term -> verifying key, signature */
+	KMSG_EPOCH,        /* make the key of an epoch -> key, continuity key, signatures */
+	KMSG_GRANT,        /* make a kfrag for a member -> sealed kfrag, signature */
+	KMSG_ACCEPT,       /* a grant of a leader to us: verify, keep -> nothing */
+	KMSG_OPEN,         /* fingerprint, capsule, wrapped -> content secret */
+	KMSG_ERASE,        /* forget an epoch -> nothing */
+	KMSG_RECORD,       /* sign the record that the peer port serves -> signature */
+	KMSG_STATS,        /* -> counters */
+	KMSG_OP_COUNT
+};
+
+#define KMSG_NAME_MAX 254
+
+/* A bounded string inside a message; length first, no NUL. */
+struct kmsg_name {
+	uint16_t n;
+	char p[KMSG_NAME_MAX];
+};
+
+struct kmsg_point {
+	uint8_t b[33];
+};
+struct kmsg_signature {
+	uint8_t b[64];
+};
+struct kmsg_fingerprint {
+	uint8_t b[16];
+};
+
+struct kmsg_who {
+	struct kmsg_name ns, revision, pod, pod_uid;
+	int64_t incarnation;
+};
+
+struct kmsg_keys {
+	struct kmsg_point receiving, inbox, identity;
+	struct kmsg_signature proof;
+};
+
+struct kmsg_init {
+	struct kmsg_who who;
+};
+/* reply: struct kmsg_keys */
+
+/* INBOX_NEXT: request empty; reply: struct kmsg_keys with the next inbox key. Until COMMIT both
+ * inbox secrets open grants. */
+
+struct kmsg_term_request {
+	int64_t term;
+};
+struct kmsg_term_reply {
+	struct kmsg_point verifying;
+	struct kmsg_signature signature; /* by identity, TERM */
+};
+
+struct kmsg_epoch_request {
+	int64_t epoch;
+	int64_t term;
+	int64_t previous; /* epoch whose secret shall link; 0 or not held: no link */
+};
+struct kmsg_epoch_reply {
+	struct kmsg_point key, continuity;
+	struct kmsg_signature signature; /* by identity, KEY */
+	uint8_t has_link;
+	struct kmsg_signature link; /* by the previous epoch's continuity key, LINK */
+	int64_t previous;           /* 0 if there is no link */
+};
+
+struct kmsg_grant_request {
+	int64_t epoch;
+	int64_t term;
+	struct kmsg_who member; /* ns and revision must be ours */
+	struct kmsg_keys keys;  /* the keeper verifies the proof itself */
+};
+struct kmsg_grant_reply {
+	uint16_t sealed_len;
+	uint8_t sealed[KMSG_SEALED_MAX]; /* a kind-3 envelope */
+	struct kmsg_signature signature; /* by identity, GRANT over context and SHA-256(sealed) */
+};
+
+struct kmsg_accept_request {
+	int64_t epoch;
+	int64_t term;
+	struct kmsg_point from;      /* the epoch's key, from the Leader record */
+	struct kmsg_point verifying; /* of the term */
+	struct kmsg_point identity;  /* of the leader */
+	struct kmsg_signature signature;
+	uint16_t sealed_len;
+	uint8_t sealed[KMSG_SEALED_MAX];
+};
+
+struct kmsg_open_request {
+	struct kmsg_fingerprint fingerprint;
+	uint8_t capsule[105];
+	uint8_t wrapped[72];
+};
+struct kmsg_open_reply {
+	struct secret k; /* wipe it */
+};
+
+struct kmsg_erase_request {
+	int64_t epoch;
+};
+
+struct kmsg_record_request {
+	int64_t epoch, term;
+	struct kmsg_point key;
+};
+struct kmsg_record_reply {
+	struct kmsg_signature signature; /* by identity, RECORD */
+};
+
+struct kmsg_stats_reply {
+	uint64_t opens, open_failures, grants, accepts;
+	uint16_t epochs;
+	uint8_t memory_locked; /* 0: mlock was refused */
+	uint8_t sandboxed;     /* 0: a sanitizer build without seccomp */
+};
+
+/* One message, decoded. The body that belongs to the op is set. */
+struct kmsg_request {
+	enum kmsg_op op;
+	uint32_t seq;
+	union {
+		struct kmsg_init init;
+		struct kmsg_term_request term;
+		struct kmsg_epoch_request epoch;
+		struct kmsg_grant_request grant;
+		struct kmsg_accept_request accept;
+		struct kmsg_open_request open;
+		struct kmsg_erase_request erase;
+		struct kmsg_record_request record;
+	};
+};
+
+struct kmsg_reply {
+	enum kmsg_op op;
+	uint32_t seq;
+	enum err_class status; /* ERR_OK: the body is set */
+	char message[128];     /* of a failure; never holds secrets */
+	union {
+		struct kmsg_keys keys; /* INIT, INBOX_NEXT */
+		struct kmsg_term_reply term;
+		struct kmsg_epoch_reply epoch;
+		struct kmsg_grant_reply grant;
+		struct kmsg_open_reply open;
+		struct kmsg_record_reply record;
+		struct kmsg_stats_reply stats;
+	};
+};
+
+/* One packet into p (at most KMSG_PACKET_MAX). INVALID if a field is out of its bounds. */
+int kmsg_request_encode(const struct kmsg_request *r, uint8_t *p, size_t *ret_n, struct err *err)
+	must_check;
+int kmsg_reply_encode(const struct kmsg_reply *r, uint8_t *p, size_t *ret_n, struct err *err)
+	must_check;
+
+/* Strict: every byte of the packet is accounted for. INVALID otherwise. Replies of OPEN hold a
+ * secret: wipe packet and struct. */
+int kmsg_request_decode(const uint8_t *p, size_t n, struct kmsg_request *ret_r, struct err *err)
+	must_check;
+int kmsg_reply_decode(const uint8_t *p, size_t n, struct kmsg_reply *ret_r, struct err *err)
+	must_check;
+
+#endif
