@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the commands of hack/cluster have in common: names, places, progress and
 # waiting. Sourced by each of them.
+# shellcheck disable=SC2034 # what is set here is used there
 set -euo pipefail
 shopt -s inherit_errexit
 
