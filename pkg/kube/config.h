@@ -1,0 +1,55 @@
+/* Where the API server is and who we are there. Layer: kube (libyaml, base).
+ *
+ * From kubeconfig files by kubectl's rules, or from the files that a Pod is given. A kube_config is
+ * immutable but for what rotates on disk: the bearer token (kube/token.h) and, in a cluster, the
+ * CA. Fields are read-only for everybody else. Facts: shared/reference/kubernetes.md 1.1.
+ *
+ * Not supported, and refused with a clear text where a kubeconfig asks for it: exec plugins,
+ * auth-provider, basic authentication, impersonation.
+ */
+#ifndef KUBE_CONFIG_H
+#define KUBE_CONFIG_H
+
+#include "pkg/base/arena.h"
+#include "pkg/base/env.h"
+
+#define KUBE_CONFIG_FILE_MAX  (16u << 20)
+#define KUBE_CONFIG_DEPTH_MAX 64
+#define KUBE_CONFIG_FILES_MAX 16
+#define KUBE_CONFIG_NAMED_MAX 1024 /* clusters, users and contexts, each, in one file */
+#define KUBE_CREDENTIAL_MAX   (1u << 20)
+#define KUBE_SERVICE_ACCOUNT  "/var/run/secrets/kubernetes.io/serviceaccount"
+
+struct kube_token;
+
+struct kube_config {
+	struct arena *arena;          /* owns every str below */
+	struct str server;            /* "https://host:port[/prefix]", without a final slash */
+	struct str server_name;       /* name to verify instead of the host's; empty: the host's */
+	struct str ns;                /* of the context, never empty */
+	struct str ca_file;           /* in a cluster: read again when it changes; else empty */
+	struct str ca_pem;            /* empty: the system's roots */
+	struct str cert_pem, key_pem; /* client certificate; both or neither */
+	struct str proxy_url;         /* empty: none, the environment does not count */
+	struct kube_token *token;     /* NULL: no bearer token */
+	bool insecure;                /* do not verify the server */
+	bool in_cluster;
+};
+
+/* path: only that file, which must exist; NULL: $KUBECONFIG (a list), else ~/.kube/config, else the
+ * Pod's own files. context: NULL or "" is the current context. NOT_FOUND: nowhere a configuration;
+ * INVALID: unreadable or contradictory, with the file's name in the message. The caller owns
+ * *ret_config. */
+int kube_config_load(const char *path, const char *context, struct kube_config **ret_config,
+	struct err *err) must_check;
+
+/* From $KUBERNETES_SERVICE_HOST and _PORT and the files under root + KUBE_SERVICE_ACCOUNT. root is
+ * "" but for tests. NOT_FOUND where the variables or the token are missing. */
+int kube_config_in_cluster(const char *root, struct kube_config **ret_config, struct err *err)
+	must_check;
+
+/* NULL is fine; wipes credentials. Returns NULL. No client may use it any more. */
+struct kube_config *kube_config_free(struct kube_config *config);
+CLEANUP_FREE(struct kube_config, kube_config_free);
+
+#endif

@@ -1,0 +1,53 @@
+/* Events (events.k8s.io/v1) for people: best effort, never in the way. Layer: kube.
+ *
+ * The same event again becomes a series (a count, written at its second time, then at most every 30
+ * minutes and at its end); one object may emit 25 at once and then one in 5 minutes; 4096 kinds of
+ * event are remembered, the least recently used goes. A write that fails is tried again at most 12
+ * times, 10 s apart, a refused one never. kubernetes.md 1.12. Emit on transitions, not per
+ * reconcile.
+ */
+#ifndef KUBE_EVENT_H
+#define KUBE_EVENT_H
+
+#include "pkg/kube/client.h"
+
+#define KUBE_EVENT_NOTE_MAX 1024 /* bytes; longer notes are cut between characters */
+
+struct kube_events;
+
+struct kube_events_options {
+	const char *controller; /* reportingController: "functionkey.dev/agent" */
+	struct str instance;    /* reportingInstance: the pod's name, at most 128 */
+	size_t max;             /* series remembered; 0: 4096 */
+	size_t max_in_flight;   /* writes at once; 0: 8; more wait, at most max */
+};
+
+int kube_events_new(struct kube_client *client, const struct kube_events_options *options,
+	struct kube_events **ret_events, struct err *err) must_check;
+
+/* Gives up what was not yet sent. NULL is fine. Returns NULL. */
+struct kube_events *kube_events_free(struct kube_events *events);
+CLEANUP_FREE(struct kube_events, kube_events_free);
+
+enum kube_event_type { KUBE_EVENT_NORMAL, KUBE_EVENT_WARNING };
+
+struct kube_event {
+	const struct kube_resource *resource; /* of regarding */
+	struct kube_ref regarding;
+	const struct kube_resource *related_resource; /* NULL: none */
+	struct kube_ref related;
+	enum kube_event_type type;
+	const char *reason; /* CamelCase, at most 128 */
+	const char *action; /* CamelCase, at most 128 */
+	struct str note;
+};
+
+/* Everything is copied. Never fails: what cannot be sent is counted. */
+void kube_event_emit(struct kube_events *events, const struct kube_event *event);
+
+struct kube_events_stats {
+	uint64_t emitted, written, repeated, filtered, dropped, failed;
+};
+const struct kube_events_stats *kube_events_stats(const struct kube_events *events);
+
+#endif

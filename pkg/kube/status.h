@@ -1,0 +1,28 @@
+/* From an answer that says no to an error class. Layer: kube, pure.
+ *
+ * The Status body's reason decides, then the HTTP code; a body that is none (a proxy's page) is
+ * reported as text. kubernetes.md 1.3.
+ */
+#ifndef KUBE_STATUS_H
+#define KUBE_STATUS_H
+
+#include "pkg/base/str.h"
+#include "pkg/kube/request.h"
+
+#define KUBE_STATUS_MAX (64u << 10) /* of a Status body that is read */
+
+/* Fills *err and returns -(class): class, message, detail = http (or the body's code where http is
+ * 2xx), retry_after (header first, then the body). retry_after_header: seconds, 0: none. */
+int kube_status_error(enum kube_verb verb, int http, uint32_t retry_after_header, struct str body,
+	struct err *err);
+
+/* True where the body is a metav1.Status that says Failure, whatever the HTTP code. */
+bool kube_status_is_failure(struct str body);
+
+/* The seconds of a Retry-After header; 0 for an HTTP-date, nonsense or none. At most 3600. */
+uint32_t kube_retry_after(struct str value);
+
+/* Class of an error event inside a watch: the "object" of {"type":"ERROR"}. */
+int kube_status_watch_error(struct str status, struct err *err);
+
+#endif
