@@ -18,8 +18,11 @@ die() {
 
 # --- progress: a line with the seconds since the start of the command
 
-lap() { printf '%6.1f s  %s\n' "$(bc <<<"$(date +%s.%N) - $STARTED")" "$*"; }
-STARTED=$(date +%s.%N)
+STARTED=${EPOCHREALTIME/[.,]/}
+lap() {
+  local tenths=$(((${EPOCHREALTIME/[.,]/} - STARTED) / 100000))
+  printf '%4d.%d s  %s\n' $((tenths / 10)) $((tenths % 10)) "$*"
+}
 
 # until_true SECONDS COMMAND... : tries COMMAND five times a second
 until_true() {
