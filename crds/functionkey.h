@@ -5,7 +5,8 @@
  * Layer: base, kube/ref.h, kube/json.h. Knows no network and no curve: points and signatures are
  * bytes of the right length here, whoever uses them parses them with pkg/pre.
  *
- * An object is one heap block, immutable after decoding; strings in it are slices into that block.
+ * An object is one heap block, immutable after decoding; strings in it are slices into that block,
+ * lists are arrays in it of just the length that was read (caches hold thousands of records).
  * Whatever is malformed, too long or too many is INVALID: a lying API server cannot make us hold
  * more than the maxima below. Fields that this version does not know are ignored.
  */
@@ -138,7 +139,7 @@ struct crds_functionkey {
 	int64_t retention_max_epochs;                /* default 12 */
 	int64_t rotation_period_s;                   /* 0: only on demand */
 	int64_t rotation_after_epoch; /* on demand: the active epoch has to be above this one */
-	struct str revoked[CRDS_REVOKED_MAX]; /* pod UIDs that get no key */
+	struct str *revoked;          /* pod UIDs that get no key; at most CRDS_REVOKED_MAX */
 	size_t revoked_len;
 	/* spec, Member */
 	struct str pod, pod_uid;
@@ -151,17 +152,17 @@ struct crds_functionkey {
 	int64_t active_epoch; /* 0: none. On a Member: the active epoch that it opened */
 	bool has_leader;
 	struct crds_leader leader;
-	struct crds_key keys[CRDS_KEYS_MAX];
+	struct crds_key *keys; /* by epoch, ascending; at most CRDS_KEYS_MAX */
 	size_t keys_len;
 	int64_t members_total, members_ready;
 	/* status, Member */
-	struct crds_grant grants[CRDS_KEYS_MAX];
+	struct crds_grant *grants; /* at most CRDS_KEYS_MAX */
 	size_t grants_len;
-	struct crds_opened_epoch opened[CRDS_KEYS_MAX]; /* what it says that it can open */
+	struct crds_opened_epoch *opened; /* what it says that it can open; at most CRDS_KEYS_MAX */
 	size_t opened_len;
 	int64_t opened_incarnation;
 	/* status, both */
-	struct crds_condition conditions[CRDS_CONDITIONS_MAX];
+	struct crds_condition *conditions; /* at most CRDS_CONDITIONS_MAX */
 	size_t conditions_len;
 };
 

@@ -2,7 +2,7 @@
 WARN := -Wall -Wextra -Wformat=2 -Wformat-signedness -Wconversion -Wsign-conversion -Wshadow \
 	-Wcast-qual -Wcast-align -Wwrite-strings -Wvla -Walloca -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wundef -Wimplicit-fallthrough -Wswitch-enum \
-	-Wnull-dereference -Wpointer-arith -Wdouble-promotion
+	-Wnull-dereference -Wpointer-arith -Wdouble-promotion -Wno-missing-field-initializers
 GCC_WARN := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wtrampolines -Wbidi-chars=any
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
 	-fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing -fno-common \

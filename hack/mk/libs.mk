@@ -29,6 +29,8 @@ NEED_crds := crds kube base
 NEED_pre := pre_hold pre_send pre_public base
 NEED_envelope := envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_protocol := protocol crds kmsg kube pre_public base
+# Tests of the pure steps sign what they then verify.
+TEST_NEED_protocol := protocol crds kmsg kube pre_hold pre_send pre_public base
 NEED_controller := controller protocol crds kmsg kube http pre_public base
 NEED_agent := agent protocol crds kmsg kube http envelope_seal envelope pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base

@@ -9,7 +9,7 @@ CTIME = $(call binaries,ctime)
 
 # One rule per test program: its own folder's row of libs.mk says what it links.
 define test_rule
-$(B)/test/$(1:.c=): $(B)/obj/$(1:.c=.o) $$(call archives,$$(NEED_$(call row,$(1))))
+$(B)/test/$(1:.c=): $(B)/obj/$(1:.c=.o) $$(call archives,$$(or $$(TEST_NEED_$(call row,$(1))),$$(NEED_$(call row,$(1)))))
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS) -o $$@ $$^ $$(SYS_$(call row,$(1))) -lcmocka
 endef

@@ -1,0 +1,42 @@
+#include "pkg/protocol/protocol.h"
+
+static bool nobody_holds(const struct crds_functionkey *leader)
+{
+	const struct crds_condition *c = crds_condition_find(leader, STR("NoHolder"));
+
+	return c && c->status == CRDS_TRUE;
+}
+
+static bool is_revoked(const struct protocol_view *v)
+{
+	for (size_t i = 0; i < v->leader->revoked_len; i++)
+		if (base_str_eq(v->leader->revoked[i], v->pod_uid))
+			return true;
+	return false;
+}
+
+bool protocol_may_contend(const struct protocol_view *v, bool *ret_count, int64_t *wake_ns)
+{
+	/* Without a Member record nobody could tell whose keys these are. */
+	if (!v->leader || !v->own || v->draining || v->leader->deleting || is_revoked(v))
+		return false;
+	if (v->holding)
+		return true;
+	const struct crds_key *active = crds_key_active(v->leader);
+	if (!active || protocol_holds(v, active) || nobody_holds(v->leader))
+		return true;
+	if (v->unheld_since_ns == 0)
+		return false;
+	/* An empty-handed replica must not win and lose the history while somebody who has it
+	 * lives; where nobody does, a start from zero must not wait. */
+	if (v->live_holders == 0)
+		return true;
+	if (v->live_holders < 0)
+		*ret_count = true;
+	const int64_t at = v->unheld_since_ns + 2 * v->lease_duration_ns;
+	if (v->boot_ns >= at)
+		return true;
+	if (*wake_ns == 0 || at < *wake_ns)
+		*wake_ns = at;
+	return false;
+}

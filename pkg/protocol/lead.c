@@ -1,0 +1,171 @@
+#include "pkg/protocol/protocol.h"
+
+/* The rotation period is spread by a fixed fraction of it that differs between revisions, so that
+ * functions deployed together do not rotate together. Derived, not drawn: a step has no dice. */
+#define JITTER_PARTS 16
+
+static int64_t rotation_due_ns(const struct protocol_view *v, const struct crds_key *active)
+{
+	const int64_t period = v->leader->rotation_period_s;
+	uint32_t mix = 2166136261U;
+
+	if (period <= 0 || active->activated_ns == 0)
+		return 0;
+	for (size_t i = 0; i < v->revision.n; i++)
+		mix = (mix ^ (uint8_t)v->revision.p[i]) * 16777619U;
+	const int64_t jitter = period * NS_PER_S / JITTER_PARTS / 256 * (int64_t)(mix >> 24);
+	return active->activated_ns + period * NS_PER_S - jitter;
+}
+
+/* True if the list of keys has a place, or a row whose time is over. A leader that crashes in a
+ * loop must not push keys out of the list that senders used an hour ago. */
+static bool has_room(const struct protocol_view *v)
+{
+	for (size_t i = 0; i < v->leader->keys_len; i++)
+		if (protocol_past_retention(v, &v->leader->keys[i]))
+			return true;
+	return v->leader->keys_len < CRDS_KEYS_MAX;
+}
+
+const char *protocol_why_new_epoch(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	const struct crds_key *active = crds_key_active(v->leader);
+
+	if (!active)
+		return "First";
+	if (!protocol_holds(v, active))
+		return "KeyLost";
+	if (v->leader->rotation_after_epoch >= active->epoch)
+		return v->leader->revoked_len > 0 ? "Revoked" : "Rotated";
+	if (v->leader->on_leader_change == CRDS_NEW_EPOCH &&
+		active->term < v->leader->leader.term && has_room(v))
+		return "LeaderChanged";
+	const int64_t due = rotation_due_ns(v, active);
+	if (due != 0 && v->wall_ns >= due)
+		return "Rotated";
+	if (due != 0)
+		protocol_wake(plan, v->boot_ns + (due - v->wall_ns));
+	return NULL;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The highest epoch that anybody has a trace of: the record, our keeper, the members. A record
+ * that was restored from a backup must not make an epoch a second time. */
+static int64_t highest_epoch(const struct protocol_view *v)
+{
+	int64_t e = max_i64(v->leader->epoch, v->leader->active_epoch);
+
+	for (size_t i = 0; i < v->leader->keys_len; i++)
+		e = max_i64(e, v->leader->keys[i].epoch);
+	for (size_t i = 0; i < v->keeper.held_len; i++)
+		if (!v->keeper.has_made || v->keeper.held[i].epoch != v->keeper.made.epoch)
+			e = max_i64(e, v->keeper.held[i].epoch);
+	for (size_t i = 0; i < v->members_len; i++)
+		for (size_t j = 0; j < v->members[i].record->opened_len; j++)
+			e = max_i64(e, v->members[i].record->opened[j].epoch);
+	return e;
+}
+
+static void take_term(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	const int64_t recorded = v->leader->has_leader ? v->leader->leader.term : 0;
+	int64_t term = max_i64(recorded + 1, v->transitions);
+	struct protocol_action *a = NULL;
+
+	/* The keeper made the term's key already, and the record still is below it. */
+	if (v->keeper.term > recorded && v->keeper.term >= v->transitions)
+		term = v->keeper.term;
+	a = protocol_add(plan, v->keeper.term == term ? PROTOCOL_TAKE_TERM : PROTOCOL_KEEPER_TERM);
+	if (a)
+		a->term = term;
+}
+
+static void prepare(const struct protocol_view *v, const struct crds_key *active,
+	const char *reason, struct protocol_plan *plan)
+{
+	const int64_t epoch = highest_epoch(v) + 1;
+	struct protocol_action *a = NULL;
+
+	/* Members tell of epochs that the record may have forgotten; a full list is pruned first.
+	 */
+	if (!v->members_synced || v->leader->keys_len == CRDS_KEYS_MAX)
+		return;
+	if (v->keeper.has_made && v->keeper.made.epoch == epoch &&
+		v->keeper.made.term == v->keeper.term) {
+		a = protocol_add(plan, PROTOCOL_PREPARE);
+		if (a)
+			a->key = &v->keeper.made;
+	} else {
+		a = protocol_add(plan, PROTOCOL_KEEPER_EPOCH);
+	}
+	if (!a)
+		return;
+	a->epoch = epoch;
+	a->term = v->keeper.term;
+	a->previous = active && protocol_holds(v, active) ? active->epoch : 0;
+	a->reason = reason;
+}
+
+/* A member that opens the Active key now and not yet the Prepared one. */
+static bool waits_for(const struct protocol_member *m, const struct crds_functionkey *leader,
+	const struct crds_key *active, const struct crds_key *prepared)
+{
+	const struct crds_functionkey *r = m->record;
+
+	if (r->deleting || m->check == PROTOCOL_REFUSED || r->opened_incarnation != r->incarnation)
+		return false;
+	for (size_t i = 0; i < leader->revoked_len; i++)
+		if (base_str_eq(leader->revoked[i], r->pod_uid))
+			return false;
+	return crds_opened(r, active->epoch) && !crds_opened(r, prepared->epoch);
+}
+
+static void activate(const struct protocol_view *v, const struct crds_key *active,
+	const struct crds_key *prepared, const char *reason, struct protocol_plan *plan)
+{
+	bool waiting = false;
+
+	for (size_t i = 0; active && i < v->members_len && !waiting; i++)
+		waiting = waits_for(&v->members[i], v->leader, active, prepared);
+	const int64_t at = v->prepared_since_ns + PROTOCOL_ACTIVATE_AFTER_NS;
+	if (waiting && (v->prepared_since_ns == 0 || v->boot_ns < at)) {
+		protocol_wake(plan,
+			v->prepared_since_ns == 0 ? v->boot_ns + PROTOCOL_ACTIVATE_AFTER_NS : at);
+		return;
+	}
+	struct protocol_action *a = protocol_add(plan, PROTOCOL_ACTIVATE);
+	if (!a)
+		return;
+	a->epoch = prepared->epoch;
+	a->term = v->keeper.term;
+	a->key = prepared;
+	a->previous = active ? active->epoch : 0;
+	a->reason = reason ? reason : "Rotated";
+	a->state = reason && base_str_eq(base_str(reason), STR("Revoked")) ? CRDS_REVOKED
+									   : CRDS_RETIRED;
+}
+
+void protocol_lead(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	if (!v->holding || !v->leader || !v->own || v->leader->deleting)
+		return;
+	if (!protocol_leading(v)) {
+		take_term(v, plan);
+		return;
+	}
+	const struct crds_key *active = crds_key_active(v->leader);
+	const struct crds_key *prepared = crds_key_prepared(v->leader);
+	const char *reason = protocol_why_new_epoch(v, plan);
+	/* What an earlier leader prepared is an orphan: its secret died with it, or its grants
+	 * are of a lower term. The write that adds the next key abandons it. */
+	const bool mine =
+		prepared && prepared->term == v->keeper.term && protocol_holds(v, prepared);
+	if (mine)
+		activate(v, active, prepared, reason, plan);
+	else if (reason)
+		prepare(v, active, reason, plan);
+}

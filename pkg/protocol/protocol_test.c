@@ -1,0 +1,674 @@
+/* Single steps of the protocol, as tables: a view goes in, the wanted actions come out. Keys here
+ * are bytes that name themselves; what needs signatures is in chain_test.c. */
+#include "pkg/base/test.h"
+#include "pkg/protocol/protocol.h"
+
+#define SECOND NS_PER_S
+
+/* A world in one struct: a Leader record, our own record, other members, a keeper. */
+struct scene {
+	struct crds_functionkey leader, own, others[4];
+	struct crds_key keys[CRDS_KEYS_MAX];
+	struct crds_grant grants[5][CRDS_KEYS_MAX];
+	struct crds_opened_epoch opened[5][CRDS_KEYS_MAX];
+	struct crds_condition conditions[2][2];
+	struct str revoked[2];
+	struct protocol_member members[4];
+	struct protocol_view v;
+};
+
+static struct crds_point point(uint8_t kind, int64_t n)
+{
+	struct crds_point p = {.b = {2, kind, (uint8_t)n}};
+
+	return p;
+}
+
+static struct crds_fingerprint fingerprint(struct crds_point p)
+{
+	struct pre_public_key key;
+	struct crds_fingerprint out;
+
+	memcpy(key.b, p.b, sizeof(key.b));
+	const struct pre_fingerprint fp = pre_fingerprint(&key);
+	memcpy(out.b, fp.b, sizeof(out.b));
+	return out;
+}
+
+static void add_key(struct scene *s, int64_t epoch, enum crds_key_state state, int64_t term)
+{
+	struct crds_key *k = &s->leader.keys[s->leader.keys_len++];
+
+	*k = (struct crds_key){
+		.epoch = epoch, .state = state, .term = term, .key = point('a', epoch)};
+	k->fingerprint = fingerprint(k->key);
+	k->activated_ns = 1000 * SECOND;
+	if (state == CRDS_ACTIVE)
+		s->leader.active_epoch = epoch;
+	if (state == CRDS_RETIRED)
+		k->retired_ns = 1000 * SECOND;
+	if (s->leader.epoch < epoch)
+		s->leader.epoch = epoch;
+}
+
+static void hold(struct scene *s, int64_t epoch)
+{
+	struct protocol_held *h = &s->v.keeper.held[s->v.keeper.held_len++];
+
+	*h = (struct protocol_held){.epoch = epoch, .key = point('a', epoch)};
+}
+
+static void opened(struct crds_functionkey *r, int64_t epoch)
+{
+	r->opened_incarnation = r->incarnation;
+	r->opened[r->opened_len++] = (struct crds_opened_epoch){
+		.epoch = epoch, .fingerprint = fingerprint(point('a', epoch))};
+}
+
+static void lead_in(struct scene *s, const char *uid, int64_t term)
+{
+	s->leader.has_leader = true;
+	s->leader.leader = (struct crds_leader){.pod = STR("p"),
+		.pod_uid = base_str(uid),
+		.incarnation = 1,
+		.term = term,
+		.verifying = point('v', term)};
+}
+
+static struct crds_functionkey *add_member(struct scene *s, const char *uid, enum protocol_check c)
+{
+	struct crds_functionkey *r = &s->others[s->v.members_len];
+
+	*r = (struct crds_functionkey){.role = CRDS_MEMBER,
+		.revision = STR("orders-1"),
+		.pod = base_str(uid),
+		.pod_uid = base_str(uid),
+		.incarnation = 1,
+		.inbox = point('i', uid[0]),
+		.receiving = point('r', uid[0]),
+		.grants = s->grants[s->v.members_len + 1],
+		.opened = s->opened[s->v.members_len + 1]};
+	s->members[s->v.members_len] = (struct protocol_member){.record = r, .check = c};
+	s->v.members_len++;
+	return r;
+}
+
+/* Everything settled: epoch 1 active, made in term 3, we lead in term 3 and hold the Lease. */
+static void settled(struct scene *s)
+{
+	*s = (struct scene){0};
+	s->leader = (struct crds_functionkey){.role = CRDS_LEADER,
+		.revision = STR("orders-1"),
+		.on_leader_change = CRDS_NEW_EPOCH,
+		.retention_min_age_s = 24 * 3600,
+		.retention_max_epochs = 12,
+		.keys = s->keys,
+		.revoked = s->revoked,
+		.conditions = s->conditions[0]};
+	s->own = (struct crds_functionkey){.role = CRDS_MEMBER,
+		.revision = STR("orders-1"),
+		.pod_uid = STR("me"),
+		.incarnation = 1,
+		.receiving = point('r', 0),
+		.inbox = point('i', 0),
+		.identity = point('d', 0),
+		.active_epoch = 1,
+		.grants = s->grants[0],
+		.opened = s->opened[0],
+		.conditions = s->conditions[1]};
+	s->own.conditions[0] = (struct crds_condition){
+		.type = STR("Ready"), .status = CRDS_TRUE, .reason = STR("KeyOpened")};
+	s->own.conditions_len = 1;
+	s->v = (struct protocol_view){.boot_ns = 500 * SECOND,
+		.wall_ns = 2000 * SECOND,
+		.revision = STR("orders-1"),
+		.pod_uid = STR("me"),
+		.incarnation = 1,
+		.keeper = {.receiving = point('r', 0),
+			.inbox = point('i', 0),
+			.identity = point('d', 0),
+			.term = 3,
+			.verifying = point('v', 3)},
+		.synced = true,
+		.leader = &s->leader,
+		.own = &s->own,
+		.leader_check = PROTOCOL_CHECKED,
+		.holding = true,
+		.transitions = 3,
+		.lease_duration_ns = 30 * SECOND,
+		.members_synced = true,
+		.members = s->members,
+		.live_holders = -1};
+	lead_in(s, "me", 3);
+	add_key(s, 1, CRDS_ACTIVE, 3);
+	hold(s, 1);
+	opened(&s->own, 1);
+}
+
+static void quiet(struct scene *s)
+{
+	(void)s;
+}
+
+static void start_nothing(struct scene *s)
+{
+	s->v.own = NULL;
+	s->v.holding = false;
+}
+
+static void not_synced(struct scene *s)
+{
+	s->v.synced = false;
+}
+
+static void new_incarnation(struct scene *s)
+{
+	s->v.incarnation = 2;
+	s->v.keeper = (struct protocol_keeper){
+		.receiving = point('r', 9), .inbox = point('i', 9), .identity = point('d', 9)};
+	s->v.holding = false;
+}
+
+static void won_first(struct scene *s)
+{
+	s->leader.has_leader = false;
+	s->leader.keys_len = 0;
+	s->leader.active_epoch = s->leader.epoch = 0;
+	s->v.keeper.held_len = 0;
+	s->v.keeper.term = 0;
+	s->own.opened_len = 0;
+	s->own.active_epoch = 0;
+	s->own.conditions[0].status = CRDS_FALSE;
+	s->own.conditions[0].reason = STR("NoLeader");
+	s->v.transitions = 0;
+}
+
+static void won_first_keeper_ready(struct scene *s)
+{
+	won_first(s);
+	s->v.keeper.term = 1;
+	s->v.keeper.verifying = point('v', 1);
+}
+
+static void won_first_leads(struct scene *s)
+{
+	won_first_keeper_ready(s);
+	lead_in(s, "me", 1);
+	s->own.conditions[0].reason = STR("NoActiveKey");
+}
+
+static void won_first_made(struct scene *s)
+{
+	won_first_leads(s);
+	hold(s, 1);
+	s->v.keeper.has_made = true;
+	s->v.keeper.made = (struct crds_key){.epoch = 1, .term = 1, .key = point('a', 1)};
+}
+
+static void won_first_prepared(struct scene *s)
+{
+	won_first_made(s);
+	s->v.keeper.has_made = false;
+	add_key(s, 1, CRDS_PREPARED, 1);
+	opened(&s->own, 1);
+}
+
+static void won_over_other(struct scene *s)
+{
+	lead_in(s, "other", 7);
+	s->v.transitions = 4;
+}
+
+static void won_over_other_keeper_ready(struct scene *s)
+{
+	won_over_other(s);
+	s->v.keeper.term = 8;
+	s->v.keeper.verifying = point('v', 8);
+}
+
+static void lost_the_lease(struct scene *s)
+{
+	s->v.holding = false;
+	s->leader.rotation_after_epoch = 5;
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+}
+
+static void new_term(struct scene *s)
+{
+	s->v.keeper.term = 8;
+	s->v.keeper.verifying = point('v', 8);
+	lead_in(s, "me", 8);
+}
+
+static void new_term_inherits(struct scene *s)
+{
+	new_term(s);
+	s->leader.on_leader_change = CRDS_INHERIT;
+}
+
+static void new_term_cannot_inherit(struct scene *s)
+{
+	new_term_inherits(s);
+	s->v.keeper.held_len = 0;
+	s->own.opened_len = 0;
+	s->own.conditions[0].status = CRDS_FALSE;
+	s->own.conditions[0].reason = STR("WaitingForGrant");
+}
+
+static void orphan_prepared(struct scene *s)
+{
+	new_term(s);
+	add_key(s, 2, CRDS_PREPARED, 3);
+}
+
+static void new_term_list_full(struct scene *s)
+{
+	new_term(s);
+	for (int64_t e = 2; e <= CRDS_KEYS_MAX; e++)
+		add_key(s, e, CRDS_RETIRED, 3);
+	for (size_t i = 1; i < CRDS_KEYS_MAX; i++)
+		s->leader.keys[i].retired_ns = s->v.wall_ns - SECOND;
+}
+
+static void rotation_list_full(struct scene *s)
+{
+	new_term_list_full(s);
+	s->leader.rotation_after_epoch = 1;
+}
+
+static void rotate_on_demand(struct scene *s)
+{
+	s->leader.rotation_after_epoch = 1;
+}
+
+static void rotation_done(struct scene *s)
+{
+	s->leader.rotation_after_epoch = 0;
+}
+
+static void rotate_by_period(struct scene *s)
+{
+	s->leader.rotation_period_s = 900;
+}
+
+static void period_not_over(struct scene *s)
+{
+	s->leader.rotation_period_s = 100000;
+}
+
+static void rotate_record_behind(struct scene *s)
+{
+	rotate_on_demand(s);
+	opened(add_member(s, "x", PROTOCOL_CHECKED), 1);
+	opened(&s->others[0], 6);
+}
+
+static void prepared_waits(struct scene *s)
+{
+	rotate_on_demand(s);
+	add_key(s, 2, CRDS_PREPARED, 3);
+	hold(s, 2);
+	opened(&s->own, 2);
+	opened(add_member(s, "x", PROTOCOL_CHECKED), 1);
+	s->v.prepared_since_ns = s->v.boot_ns - SECOND;
+}
+
+static void prepared_over_time(struct scene *s)
+{
+	prepared_waits(s);
+	s->v.prepared_since_ns = s->v.boot_ns - 2 * SECOND;
+}
+
+static void prepared_all_opened(struct scene *s)
+{
+	prepared_waits(s);
+	opened(&s->others[0], 2);
+}
+
+static void prepared_new_member_does_not_count(struct scene *s)
+{
+	prepared_waits(s);
+	s->others[0].opened_len = 0;
+}
+
+static void prepared_revoked_does_not_count(struct scene *s)
+{
+	prepared_waits(s);
+	s->leader.revoked[s->leader.revoked_len++] = STR("x");
+}
+
+static void member_joins(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_UNCHECKED);
+}
+
+static void member_checked(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+}
+
+static void member_refused(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_REFUSED);
+}
+
+static void member_revoked(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	s->leader.revoked[s->leader.revoked_len++] = STR("x");
+}
+
+static void member_of_another_revision(struct scene *s)
+{
+	add_member(s, "x", PROTOCOL_CHECKED)->revision = STR("billing-1");
+}
+
+static void grant(struct scene *s, int64_t term, struct crds_point inbox)
+{
+	struct crds_functionkey *r = &s->others[0];
+
+	r->grants[r->grants_len++] = (struct crds_grant){.epoch = 1,
+		.term = term,
+		.incarnation = 1,
+		.from = fingerprint(point('a', 1)),
+		.to = fingerprint(r->receiving),
+		.inbox = fingerprint(inbox)};
+}
+
+static void member_granted(struct scene *s)
+{
+	grant(s, 3, add_member(s, "x", PROTOCOL_CHECKED)->inbox);
+}
+
+static void member_granted_in_older_term(struct scene *s)
+{
+	grant(s, 2, add_member(s, "x", PROTOCOL_CHECKED)->inbox);
+}
+
+static void member_granted_to_older_inbox(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	grant(s, 3, point('i', 99));
+}
+
+static void member_restarted(struct scene *s)
+{
+	member_granted(s);
+	opened(&s->others[0], 1);
+	s->others[0].incarnation = 2;
+}
+
+static void member_opened(struct scene *s)
+{
+	member_granted_in_older_term(s);
+	opened(&s->others[0], 1);
+}
+
+static void held_but_pruned(struct scene *s)
+{
+	add_key(s, 3, CRDS_ABANDONED, 3);
+	hold(s, 2);
+	hold(s, 3);
+}
+
+static void retired_over_age_not_count(struct scene *s)
+{
+	add_key(s, 2, CRDS_RETIRED, 3);
+	hold(s, 2);
+	opened(&s->own, 2);
+	s->leader.keys[1].retired_ns = 1;
+	s->v.wall_ns = 100 * 24 * 3600 * SECOND;
+	s->leader.keys[0].activated_ns = s->v.wall_ns;
+}
+
+static void retired_over_both(struct scene *s)
+{
+	retired_over_age_not_count(s);
+	s->leader.retention_max_epochs = 0;
+}
+
+static void inbox_used(struct scene *s)
+{
+	s->own.grants[0] = (struct crds_grant){.epoch = 1,
+		.term = 3,
+		.incarnation = 1,
+		.from = fingerprint(point('a', 1)),
+		.to = fingerprint(point('r', 0)),
+		.inbox = fingerprint(point('i', 0))};
+	s->own.grants_len = 1;
+	s->v.inbox_used_ns = s->v.boot_ns - 2 * SECOND;
+}
+
+static void inbox_used_just_now(struct scene *s)
+{
+	inbox_used(s);
+	s->v.inbox_used_ns = s->v.boot_ns;
+}
+
+static void inbox_next_unwritten(struct scene *s)
+{
+	inbox_used(s);
+	s->v.keeper.has_next_inbox = true;
+	s->v.keeper.next_inbox = point('i', 1);
+}
+
+static void inbox_next_written(struct scene *s)
+{
+	inbox_next_unwritten(s);
+	s->own.inbox = point('i', 1);
+}
+
+static void deleting(struct scene *s)
+{
+	s->leader.deleting = true;
+	s->leader.rotation_after_epoch = 5;
+}
+
+#define NONE 0
+static const struct {
+	const char *name;
+	void (*set)(struct scene *);
+	enum protocol_kind want[4];
+	int64_t epoch, term; /* of the first action, where not 0 */
+	const char *reason;
+	bool wakes;
+} rows[] = {
+	{"a quiet revision has nothing to do", quiet, {NONE}},
+	{"nothing is done before the records were read", not_synced, {NONE}},
+	{"first of all, a record of our own", start_nothing, {PROTOCOL_RECORD_CREATE}},
+	{"a restarted keeper is registered", new_incarnation, {PROTOCOL_RECORD_UPDATE}},
+	{"the first leader makes a verifying key", won_first, {PROTOCOL_KEEPER_TERM}, .term = 1},
+	{"then takes the term", won_first_keeper_ready, {PROTOCOL_TAKE_TERM}, .term = 1},
+	{"then makes the first epoch", won_first_leads, {PROTOCOL_KEEPER_EPOCH}, .epoch = 1,
+		.reason = "First"},
+	{"then records it", won_first_made, {PROTOCOL_PREPARE}, .epoch = 1},
+	{"and activates at once, as nobody reads yet", won_first_prepared, {PROTOCOL_ACTIVATE},
+		.epoch = 1},
+	{"a term is above the recorded one", won_over_other, {PROTOCOL_KEEPER_TERM}, .term = 8},
+	{"the keeper's term is taken, not made again", won_over_other_keeper_ready,
+		{PROTOCOL_TAKE_TERM}, .term = 8},
+	{"who lost the Lease writes nothing", lost_the_lease, {NONE}},
+	{"a new leader makes a new epoch", new_term, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "LeaderChanged"},
+	{"or inherits", new_term_inherits, {NONE}},
+	{"but not what it cannot open", new_term_cannot_inherit, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 2, .reason = "KeyLost"},
+	{"an orphan is not activated", orphan_prepared, {PROTOCOL_KEEPER_EPOCH}, .epoch = 3},
+	{"leaders that come and go do not push young keys out", new_term_list_full, {NONE}},
+	{"a rotation does", rotation_list_full, {PROTOCOL_PRUNE}, .epoch = 2},
+	{"rotation on demand", rotate_on_demand, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Rotated"},
+	{"and not twice", rotation_done, {NONE}},
+	{"rotation by period", rotate_by_period, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2},
+	{"a period that is not over only wakes", period_not_over, {NONE}, .wakes = true},
+	{"members remember epochs that the record forgot", rotate_record_behind,
+		{PROTOCOL_KEEPER_EPOCH}, .epoch = 7},
+	{"a prepared key waits for its members", prepared_waits, {PROTOCOL_GRANT}, .wakes = true},
+	{"but not longer than two seconds", prepared_over_time, {PROTOCOL_ACTIVATE, PROTOCOL_GRANT},
+		.epoch = 2},
+	{"nor when all have opened it", prepared_all_opened, {PROTOCOL_ACTIVATE}, .epoch = 2},
+	{"nor for one that was not ready", prepared_new_member_does_not_count,
+		{PROTOCOL_ACTIVATE, PROTOCOL_GRANT}, .epoch = 2},
+	{"nor for a revoked one, which gets nothing", prepared_revoked_does_not_count,
+		{PROTOCOL_ACTIVATE}, .epoch = 2, .reason = "Revoked"},
+	{"a pod is looked at before it is trusted", member_joins, {PROTOCOL_CHECK_MEMBER}},
+	{"then granted", member_checked, {PROTOCOL_GRANT}, .term = 3},
+	{"a refused one is not", member_refused, {NONE}},
+	{"a revoked one is not", member_revoked, {NONE}},
+	{"one of another revision is not", member_of_another_revision, {NONE}},
+	{"a grant is not made twice", member_granted, {NONE}},
+	{"a grant of an older term is made again", member_granted_in_older_term, {PROTOCOL_GRANT}},
+	{"a grant to a used inbox is made again", member_granted_to_older_inbox, {PROTOCOL_GRANT}},
+	{"a restarted member is granted again", member_restarted, {PROTOCOL_GRANT}},
+	{"who opened it needs no grant of any term", member_opened, {NONE}},
+	{"what the record gave up is erased", held_but_pruned, {PROTOCOL_ERASE, PROTOCOL_ERASE},
+		.epoch = 2},
+	{"age alone does not erase", retired_over_age_not_count, {NONE}},
+	{"age and count do", retired_over_both, {PROTOCOL_PRUNE}, .epoch = 2},
+	{"a used inbox key changes", inbox_used, {PROTOCOL_INBOX_NEXT}},
+	{"after a rest", inbox_used_just_now, {NONE}, .wakes = true},
+	{"the next one is written", inbox_next_unwritten, {PROTOCOL_RECORD_UPDATE}},
+	{"and then the old one wiped", inbox_next_written, {PROTOCOL_INBOX_COMMIT}},
+	{"a record that goes away is left alone", deleting, {NONE}},
+};
+
+static void test_steps(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		static struct scene s;
+		static struct protocol_plan plan;
+		size_t n = 0;
+		settled(&s);
+		rows[i].set(&s);
+		protocol_step(&s.v, NULL, &plan);
+		for (; n < ARRAY_LEN(rows[i].want) && rows[i].want[n]; n++)
+			if (n >= plan.actions_len || plan.actions[n].kind != rows[i].want[n])
+				fail_msg("%s: action %zu: wanted %s, got %s", rows[i].name, n,
+					protocol_kind_name(rows[i].want[n]),
+					n < plan.actions_len
+						? protocol_kind_name(plan.actions[n].kind)
+						: "nothing");
+		if (plan.actions_len != n)
+			fail_msg("%s: %zu actions, wanted %zu; the next is %s", rows[i].name,
+				plan.actions_len, n, protocol_kind_name(plan.actions[n].kind));
+		const struct protocol_action *a = &plan.actions[0];
+		if ((rows[i].epoch && a->epoch != rows[i].epoch) ||
+			(rows[i].term && a->term != rows[i].term))
+			fail_msg("%s: epoch %lld, term %lld", rows[i].name, (long long)a->epoch,
+				(long long)a->term);
+		if (rows[i].reason && (!a->reason || strcmp(a->reason, rows[i].reason) != 0))
+			fail_msg("%s: reason %s", rows[i].name, a->reason ? a->reason : "none");
+		if (rows[i].wakes && plan.wake_ns <= s.v.boot_ns)
+			fail_msg("%s: sleeps on", rows[i].name);
+	}
+}
+
+static const struct {
+	const char *name;
+	bool active, holds, no_holder, draining, revoked, holding, no_record;
+	int64_t unheld_s; /* 0: held */
+	int live_holders;
+	bool want, count;
+} contend_rows[] = {
+	{.name = "nobody has a key", .want = true, .live_holders = -1},
+	{.name = "who can open it", .active = true, .holds = true, .want = true},
+	{.name = "who cannot, while it is held", .active = true, .live_holders = -1},
+	{.name = "who cannot asks who can",
+		.active = true,
+		.unheld_s = 1,
+		.live_holders = -1,
+		.count = true},
+	{.name = "nobody lives who can", .active = true, .unheld_s = 1, .want = true},
+	{.name = "somebody lives who can", .active = true, .unheld_s = 1, .live_holders = 1},
+	{.name = "but does not come",
+		.active = true,
+		.unheld_s = 60,
+		.live_holders = 1,
+		.want = true},
+	{.name = "the controller says NoHolder",
+		.active = true,
+		.no_holder = true,
+		.want = true,
+		.live_holders = -1},
+	{.name = "a draining one", .active = true, .holds = true, .draining = true},
+	{.name = "a draining leader",
+		.active = true,
+		.holds = true,
+		.holding = true,
+		.draining = true},
+	{.name = "a revoked one", .active = true, .holds = true, .revoked = true},
+	{.name = "one without a record", .active = true, .holds = true, .no_record = true},
+};
+
+static void test_who_contends(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(contend_rows); i++) {
+		static struct scene s;
+		int64_t wake = 0;
+		bool count = false;
+		settled(&s);
+		s.v.holding = contend_rows[i].holding;
+		s.v.draining = contend_rows[i].draining;
+		s.v.live_holders = contend_rows[i].live_holders;
+		s.v.unheld_since_ns = contend_rows[i].unheld_s
+					      ? s.v.boot_ns - contend_rows[i].unheld_s * SECOND
+					      : 0;
+		if (!contend_rows[i].active)
+			s.leader.keys_len = 0;
+		if (!contend_rows[i].holds)
+			s.v.keeper.held_len = 0;
+		if (contend_rows[i].no_record)
+			s.v.own = NULL;
+		if (contend_rows[i].revoked)
+			s.leader.revoked[s.leader.revoked_len++] = STR("me");
+		if (contend_rows[i].no_holder)
+			s.leader.conditions[s.leader.conditions_len++] = (struct crds_condition){
+				.type = STR("NoHolder"), .status = CRDS_TRUE};
+		if (protocol_may_contend(&s.v, &count, &wake) != contend_rows[i].want ||
+			count != contend_rows[i].count)
+			fail_msg("%s", contend_rows[i].name);
+	}
+}
+
+static void test_a_thousand_members_come_in_slices(void **state)
+{
+	static struct scene s;
+	static struct crds_functionkey records[1000];
+	static struct protocol_member members[1000];
+	static struct protocol_plan plan;
+
+	(void)state;
+	settled(&s);
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		records[i] = *add_member(&s, "x", PROTOCOL_CHECKED);
+		s.v.members_len = 0;
+		members[i] =
+			(struct protocol_member){.record = &records[i], .check = PROTOCOL_CHECKED};
+	}
+	s.v.members = members;
+	s.v.members_len = ARRAY_LEN(members);
+	protocol_step(&s.v, NULL, &plan);
+	assert_int_equal(plan.actions_len, PROTOCOL_ACTIONS_MAX);
+	assert_true(plan.truncated);
+}
+
+static void test_kinds_have_names(void **state)
+{
+	(void)state;
+	for (int k = 1; k < PROTOCOL_KIND_COUNT; k++)
+		assert_string_not_equal(protocol_kind_name((enum protocol_kind)k), "unknown");
+	assert_string_equal(protocol_kind_name((enum protocol_kind)99), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_who_contends),
+		cmocka_unit_test(test_a_thousand_members_come_in_slices),
+		cmocka_unit_test(test_kinds_have_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,86 @@
+#include "pkg/protocol/protocol.h"
+
+static bool final_state(enum crds_key_state s)
+{
+	return s == CRDS_RETIRED || s == CRDS_ABANDONED || s == CRDS_REVOKED;
+}
+
+/* How many rows that once were Active are newer than this one. */
+static int64_t newer_keys(const struct crds_functionkey *leader, const struct crds_key *key)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < leader->keys_len; i++)
+		if (leader->keys[i].epoch > key->epoch && leader->keys[i].state != CRDS_ABANDONED &&
+			leader->keys[i].state != CRDS_PREPARED)
+			n++;
+	return n;
+}
+
+/* Age and count both must allow it. */
+bool protocol_past_retention(const struct protocol_view *v, const struct crds_key *key)
+{
+	const struct crds_functionkey *l = v->leader;
+
+	if (key->state == CRDS_ABANDONED)
+		return true;
+	if (!final_state(key->state) || key->retired_ns == 0)
+		return false;
+	return v->wall_ns - key->retired_ns >= l->retention_min_age_s * NS_PER_S &&
+	       newer_keys(l, key) >= l->retention_max_epochs;
+}
+
+/* A full list has to lose a row before the next epoch fits: Abandoned first, then the oldest. */
+static const struct crds_key *oldest_final(const struct crds_functionkey *leader)
+{
+	const struct crds_key *found = NULL;
+
+	for (size_t i = 0; i < leader->keys_len; i++) {
+		const struct crds_key *k = &leader->keys[i];
+		if (!final_state(k->state))
+			continue;
+		if (!found || (k->state == CRDS_ABANDONED && found->state != CRDS_ABANDONED) ||
+			((k->state == CRDS_ABANDONED) == (found->state == CRDS_ABANDONED) &&
+				k->epoch < found->epoch))
+			found = k;
+	}
+	return found;
+}
+
+static const struct crds_key *to_prune(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	for (size_t i = 0; i < v->leader->keys_len; i++)
+		if (protocol_past_retention(v, &v->leader->keys[i]))
+			return &v->leader->keys[i];
+	/* Before its time only where the next epoch is needed and would not fit. */
+	if (v->leader->keys_len == CRDS_KEYS_MAX && protocol_why_new_epoch(v, plan))
+		return oldest_final(v->leader);
+	return NULL;
+}
+
+void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	if (!v->leader)
+		return;
+	if (protocol_leading(v)) {
+		const struct crds_key *key = to_prune(v, plan);
+		struct protocol_action *a = key ? protocol_add(plan, PROTOCOL_PRUNE) : NULL;
+		if (a) {
+			a->epoch = key->epoch;
+			a->term = v->keeper.term;
+			a->key = key;
+		}
+	}
+	/* The record is the word on what still matters. An epoch above all that it ever listed was
+	 * made by us a moment ago, or the record was restored from a backup: those stay. */
+	for (size_t i = 0; i < v->keeper.held_len; i++) {
+		const struct protocol_held *h = &v->keeper.held[i];
+		const struct crds_key *key = crds_key_find(v->leader, h->epoch);
+		if (key ? key->state != CRDS_ABANDONED && protocol_holds(v, key)
+			: h->epoch > v->leader->epoch)
+			continue;
+		struct protocol_action *a = protocol_add(plan, PROTOCOL_ERASE);
+		if (a)
+			a->epoch = h->epoch;
+	}
+}
