@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""oci.py OUT.tar NAME:TAG [options] --layer FILE... [--layer FILE...]
+"""oci.py OUT.tar NAME:TAG [--entrypoint WORD]... [--user UID:GID] --layer FILE... [--layer FILE...]
 
 Writes an OCI image archive (as `ctr images import` takes it) from files of this
 machine. The bytes depend on the arguments and the files' contents alone: times
@@ -12,6 +12,7 @@ A FILE is one of
   DEST/=UID:GID   an empty folder that belongs to UID:GID
 """
 import argparse
+import functools
 import gzip
 import hashlib
 import io
@@ -24,6 +25,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 
 
 def folder(name, uid=0, gid=0):
@@ -87,31 +89,20 @@ class Blobs:
         return self.add(json.dumps(value, sort_keys=True).encode(), media_type, **more)
 
 
-def image(options, layers):
-    blobs = Blobs()
-    descriptors, diff_ids = [], []
-    for files in layers:
-        plain = tar_bytes(entries_of(files))
-        diff_ids.append("sha256:" + hashlib.sha256(plain).hexdigest())
-        descriptors.append(blobs.add(gzip.compress(plain, 9, mtime=0), LAYER))
-    settings = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"] + options.env}
-    if options.entrypoint:
-        settings["Entrypoint"] = options.entrypoint
-    if options.user:
-        settings["User"] = options.user
-    platform = {"architecture": "amd64", "os": "linux"}
-    config = blobs.add_json(
-        {**platform, "config": settings, "rootfs": {"type": "layers", "diff_ids": diff_ids}}, CONFIG)
-    manifest = blobs.add_json(
-        {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": descriptors},
-        MANIFEST, platform=platform,
-        annotations={"io.containerd.image.name": options.name,
-                     "org.opencontainers.image.ref.name": options.name.rsplit(":", 1)[1]})
-    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]}, sort_keys=True)
-    return index.encode(), blobs
+@functools.lru_cache(maxsize=4)
+def pack(plain):
+    """The slow step; images have layers in common."""
+    return gzip.compress(plain, 9, mtime=0)
 
 
-def write_archive(path, index, blobs):
+def layer_blob(blobs, files):
+    """Adds a layer; returns its descriptor and the digest of its unpacked form."""
+    plain = tar_bytes(entries_of(files))
+    packed = blobs.add(pack(plain), LAYER)
+    return packed, "sha256:" + hashlib.sha256(plain).hexdigest()
+
+
+def write_archive(path, blobs, index):
     files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": index}
     files.update({"blobs/sha256/" + digest: data for digest, data in blobs.by_digest.items()})
     with tarfile.open(path + ".new", "w", format=tarfile.PAX_FORMAT) as archive:
@@ -122,18 +113,47 @@ def write_archive(path, index, blobs):
     os.replace(path + ".new", path)
 
 
+def write_image(path, name, layers, entrypoint=(), user=""):
+    """Writes the archive; returns its manifest's descriptor and the layers' descriptors.
+
+    LAYERS is a list of lists of FILE texts; empty layers are left out.
+    """
+    if ":" not in name.rsplit("/", 1)[-1]:
+        raise ValueError("an image's name wants a tag: " + name)
+    blobs = Blobs()
+    packed = [layer_blob(blobs, files) for files in layers if files]
+    settings = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}
+    if entrypoint:
+        settings["Entrypoint"] = list(entrypoint)
+    if user:
+        settings["User"] = user
+    platform = {"architecture": ARCHITECTURE, "os": "linux"}
+    config = blobs.add_json({
+        **platform, "config": settings,
+        "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in packed]}}, CONFIG)
+    descriptors = [descriptor for descriptor, _ in packed]
+    manifest = blobs.add_json(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": descriptors},
+        MANIFEST, platform=platform,
+        annotations={"io.containerd.image.name": name,
+                     "org.opencontainers.image.ref.name": name.rsplit(":", 1)[1]})
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [manifest]}, sort_keys=True)
+    write_archive(path, blobs, index.encode())
+    return manifest, descriptors
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("out")
     parser.add_argument("name")
     parser.add_argument("--entrypoint", action="append", default=[])
-    parser.add_argument("--env", action="append", default=[])
     parser.add_argument("--user", default="")
     parser.add_argument("--layer", action="append", nargs="+", required=True)
     options = parser.parse_args()
-    if ":" not in options.name.rsplit("/", 1)[-1]:
-        sys.exit("oci.py: the name wants a tag: " + options.name)
-    write_archive(options.out, *image(options, options.layer))
+    try:
+        write_image(options.out, options.name, options.layer, options.entrypoint, options.user)
+    except (OSError, ValueError) as error:
+        sys.exit(f"oci.py: {error}")
 
 
 if __name__ == "__main__":
