@@ -10,6 +10,10 @@
  * class) and, on success, the op's reply. It builds everything that it signs itself: there is no
  * "sign these bytes". Requests of the urgent kind (INIT, TERM, EPOCH, ERASE, …) are served before
  * opens, opens before grants; grants run in slices of at most 2 ms.
+ *
+ * A network half begins with HELD: the keeper drops what is still queued of the half before, so
+ * that after the reply to HELD nothing of it can arrive any more. Then INIT, which is answered
+ * again if it says the same. All others but STATS are NOT_READY before INIT.
  */
 #ifndef KMSG_OPS_H
 #define KMSG_OPS_H
@@ -36,16 +40,35 @@ enum kmsg_op {
 	KMSG_ERASE,        /* forget an epoch -> nothing */
 	KMSG_RECORD,       /* sign the record that the peer port serves -> signature */
 	KMSG_STATS,        /* -> counters */
+	KMSG_HELD,         /* first of a network half -> what the keeper holds */
 	KMSG_OP_COUNT
 };
 
+/* In which order a keeper serves. */
+enum kmsg_priority { KMSG_CONTROL, KMSG_OPENS, KMSG_GRANTS, KMSG_PRIORITY_COUNT };
+
+enum kmsg_priority kmsg_op_priority(enum kmsg_op op);
+
+/* "init", "open", …; "unknown" for what is none. Never NULL. */
+const char *kmsg_op_name(enum kmsg_op op);
+
 #define KMSG_NAME_MAX 254
 
-/* A bounded string inside a message; length first, no NUL. */
+/* A bounded string inside a message; length first, no NUL. Never empty on the wire, and of
+ * letters, digits and "-._:" only, as names and UIDs of Kubernetes are. */
 struct kmsg_name {
 	uint16_t n;
 	char p[KMSG_NAME_MAX];
 };
+
+/* INVALID if s is empty, too long or has other characters. */
+int kmsg_name_set(struct kmsg_name *ret_name, struct str s, struct err *err) must_check;
+
+/* Borrowed from the name. */
+static inline struct str kmsg_name_str(const struct kmsg_name *name)
+{
+	return (struct str){.p = name->p, .n = name->n};
+}
 
 struct kmsg_point {
 	uint8_t b[33];
@@ -73,8 +96,11 @@ struct kmsg_init {
 /* reply: struct kmsg_keys */
 
 /* INBOX_NEXT: request empty; reply: struct kmsg_keys with the next inbox key. Until COMMIT both
- * inbox secrets open grants. */
+ * inbox secrets open grants. Asked again before COMMIT, it gives the same key again.
+ * INBOX_COMMIT: NOT_FOUND if there is no next one. */
 
+/* Terms only grow: CONFLICT for a lower one than the keeper has seen, in TERM or ACCEPT. The term
+ * that it leads in already is answered with the same key. */
 struct kmsg_term_request {
 	int64_t term;
 };
@@ -83,6 +109,8 @@ struct kmsg_term_reply {
 	struct kmsg_signature signature; /* by identity, TERM */
 };
 
+/* For an epoch that this keeper made itself: the same key, signed for the term and link that are
+ * asked for now. EXISTS for an epoch whose key came from elsewhere. */
 struct kmsg_epoch_request {
 	int64_t epoch;
 	int64_t term;
@@ -108,6 +136,8 @@ struct kmsg_grant_reply {
 	struct kmsg_signature signature; /* by identity, GRANT over context and SHA-256(sealed) */
 };
 
+/* TAMPERED if the epoch is held with another key; CONFLICT if the term is lower than one that was
+ * seen before. An epoch that is held with this key already is left as it is. */
 struct kmsg_accept_request {
 	int64_t epoch;
 	int64_t term;
@@ -138,6 +168,26 @@ struct kmsg_record_request {
 };
 struct kmsg_record_reply {
 	struct kmsg_signature signature; /* by identity, RECORD */
+};
+
+struct kmsg_held_epoch {
+	int64_t epoch;
+	struct kmsg_point key;
+	uint8_t made; /* by this keeper: EPOCH signs it again */
+};
+
+/* incarnation 0: a new keeper, which waits for INIT; all else is zero then. */
+struct kmsg_held_reply {
+	int64_t incarnation;
+	struct kmsg_keys keys;
+	uint8_t has_next; /* an inbox key that was not committed */
+	struct kmsg_point next_inbox;
+	struct kmsg_signature next_proof;
+	int64_t term; /* 0: it never led */
+	struct kmsg_point verifying;
+	struct kmsg_signature signature; /* by identity, TERM */
+	uint16_t epochs_len;
+	struct kmsg_held_epoch epochs[KMSG_EPOCHS_MAX]; /* ascending */
 };
 
 struct kmsg_stats_reply {
@@ -176,6 +226,7 @@ struct kmsg_reply {
 		struct kmsg_open_reply open;
 		struct kmsg_record_reply record;
 		struct kmsg_stats_reply stats;
+		struct kmsg_held_reply held;
 	};
 };
 

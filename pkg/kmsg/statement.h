@@ -6,8 +6,9 @@
  * be taken for an Umbral message or for another statement).
  *
  * Encoding: fields in the order below, each as be16 length and bytes; numbers as 8 bytes big
- * endian. A field over 512 bytes is INVALID. Keys are always the full 33 bytes, never
- * fingerprints.
+ * endian (with their length, too). An empty field, one over 512 bytes, a negative number and a
+ * missing key are INVALID. Keys are always the full 33 bytes, never fingerprints. On failure the
+ * buffer has its former length.
  */
 #ifndef KMSG_STATEMENT_H
 #define KMSG_STATEMENT_H
@@ -61,5 +62,17 @@ struct kmsg_grant {
 	const uint8_t *from, *receiving, *inbox, *verifying, *identity; /* identity: the leader's */
 };
 int kmsg_grant_encode(const struct kmsg_grant *g, struct buf *b, struct err *err) must_check;
+
+/* What the leader signs of a grant: kmsg_grant_encode's bytes and SHA-256(sealed), 32 bytes. */
+int kmsg_grant_signed_encode(const struct kmsg_grant *g, const uint8_t sealed_hash[static 32],
+	struct buf *b, struct err *err) must_check;
+
+/* What a leader's peer port says of the active key. */
+struct kmsg_record {
+	struct str ns, revision;
+	int64_t epoch, term;
+	const uint8_t *key, *identity; /* identity: the leader's */
+};
+int kmsg_record_encode(const struct kmsg_record *k, struct buf *b, struct err *err) must_check;
 
 #endif
