@@ -31,7 +31,7 @@ static int take_bytes(struct kmsg_reader *r, size_t n, const uint8_t **ret_p, st
 
 int kmsg_take(struct kmsg_reader *r, size_t n, uint64_t *ret_value, struct err *err)
 {
-	const uint8_t *p = NULL;
+	const uint8_t *p = r->p;
 	uint64_t value = 0;
 
 	TRY(take_bytes(r, n, &p, err));
@@ -208,7 +208,7 @@ static int read_field(
 	const struct kmsg_field *f, struct kmsg_reader *r, uint8_t *body, struct err *err)
 {
 	uint64_t min, max, v = 0;
-	struct span s = {0};
+	struct span s = {r->p, 0};
 	const size_t width = (size_t)number_kind(f->kind, &min, &max);
 
 	if (f->kind == KMSG_FIELD_BYTES) {
