@@ -12,13 +12,14 @@ SRC_crds := $(call not_lib,crds)
 SRC_pre_send := $(filter %_send.c,$(call not_lib,pkg/pre))
 SRC_pre_hold := $(filter %_hold.c,$(call not_lib,pkg/pre))
 SRC_pre_public := $(filter-out %_send.c %_hold.c,$(call not_lib,pkg/pre))
+SRC_vectors := $(call not_lib,pkg/pre/vectors)
 SRC_envelope_seal := $(filter %_seal.c,$(call not_lib,pkg/envelope))
 SRC_envelope_open := $(filter %_open.c,$(call not_lib,pkg/envelope))
 SRC_envelope := $(filter-out %_seal.c %_open.c,$(call not_lib,pkg/envelope))
 SRC_controller := $(call not_lib,controller)
 SRC_agent := $(call not_lib,agent)
 SRC_keeper := $(call not_lib,keeper)
-ARCHIVES := base kube http kmsg protocol crds pre_public pre_send pre_hold envelope envelope_seal envelope_open controller agent keeper
+ARCHIVES := base kube http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
@@ -27,6 +28,7 @@ NEED_kube := kube base
 NEED_http := http base
 NEED_crds := crds kube base
 NEED_pre := pre_hold pre_send pre_public base
+NEED_vectors := vectors pre_hold pre_send pre_public base
 NEED_envelope := envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_protocol := protocol crds kmsg kube pre_public base
 # Tests of the pure steps sign what they then verify.
@@ -40,6 +42,7 @@ SYS_kube := -lcurl -luv -ljson-c -lyaml -lcrypto
 SYS_http := -lmicrohttpd -luv -lcrypto
 SYS_crds := $(SYS_kube)
 SYS_pre := -lsecp256k1 -lcrypto
+SYS_vectors := -ljson-c $(SYS_pre)
 SYS_envelope := $(SYS_pre)
 SYS_protocol := -lsecp256k1 $(SYS_kube)
 SYS_controller := -lsecp256k1 -lmicrohttpd $(SYS_kube)
@@ -72,6 +75,6 @@ endef
 $(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
 $(eval $(call program_rule,functionkey-agent,agent/main.c,agent))
 $(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
-$(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,pre))
+$(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
