@@ -198,16 +198,26 @@ int crds_keys_json(const struct crds_key *keys, size_t n, struct buf *b, struct 
 	must_check;
 int crds_grant_json(const struct crds_grant *grant, struct buf *b, struct err *err) must_check;
 
-/* Name of the Member record of a pod: "<pod>.<first 8 of its UID>", the pod's name cut to 244. */
+/* Name of the Member record of a pod: "<pod>.<first 8 of its UID>". Of a pod's name above 244
+ * characters the first 243 and 'x' (so that it ends as a name must). INVALID: no pod name or UID.
+ */
 #define CRDS_NAME_MAX 254
 int crds_member_name(struct str pod, struct str pod_uid, char dst[static CRDS_NAME_MAX],
 	struct err *err) must_check;
 
 /* A revision's key as used in names and labels: the name itself if it is a DNS label of at most
- * 52 characters, else its first 41 characters, '-', and the first 10 hex digits of the owner's UID
- * without dashes. The same rule stands in manifests' CEL. */
+ * 52 characters, else its first 30 characters, '-', the first 10 hex digits of the owner's UID
+ * without dashes, '-', and its last 10 characters (which hold the hash that tells revisions of one
+ * StatefulSet apart), dots as dashes. owner_uid: of the controlling owner, or of the pod itself if
+ * it has none. The same rule stands in manifests/base/injection.yaml. INVALID. */
 int crds_revision_key(struct str name, struct str owner_uid, char dst[static CRDS_REVISION_MAX + 1],
 	struct err *err) must_check;
+
+/* A workload's name as function: itself if it has at most 63 characters, else the first 62 and
+ * 'x'. The same rule stands in manifests/base/injection.yaml. INVALID. */
+#define CRDS_FUNCTION_MAX 63
+int crds_function_key(struct str workload, char dst[static CRDS_FUNCTION_MAX + 1], struct err *err)
+	must_check;
 
 /* Name of the revision's Lease: "fk-<revision>". */
 #define CRDS_LEASE_PREFIX "fk-"
