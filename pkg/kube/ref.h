@@ -15,4 +15,9 @@ struct kube_ref {
 	struct str ns, name, uid;
 };
 
+/* Orders two resourceVersions of one resource type: *ret_cmp is <0, 0 or >0. They are positive
+ * decimal numbers without leading zero, of any length, and stay text. INVALID: one is none of that
+ * ("0" too), so nothing can be said. kubernetes.md 1.13. */
+int kube_rv_cmp(struct str a, struct str b, int *ret_cmp, struct err *err) must_check;
+
 #endif
