@@ -49,5 +49,5 @@ void pre_capsule_simple(
 {
 	memcpy(dst, capsule + PRE_CAPSULE_E, PRE_POINT_LEN);
 	memcpy(dst + PRE_POINT_LEN, capsule + PRE_CAPSULE_V, PRE_POINT_LEN);
-	memcpy(dst + 2 * PRE_POINT_LEN, capsule + PRE_CAPSULE_S, PRE_SCALAR_LEN);
+	memcpy(dst + PRE_POINT_LEN + PRE_POINT_LEN, capsule + PRE_CAPSULE_S, PRE_SCALAR_LEN);
 }

@@ -3,7 +3,7 @@
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to,
+	(void)fprintf(to,
 		"usage: pre-vectors [--replay] FILE...\n"
 		"Checks files of Umbral test vectors (schema umbral-kat/1) and ends with\n"
 		"\"N passed, N failed\". Exits with 1 if a case failed or a file is no such file.\n"
@@ -25,14 +25,14 @@ int main(int argc, char **argv)
 	if (first >= argc || argv[first][0] == '-')
 		return usage(stderr, 2);
 	if (vectors_new(replay, stdout, &v, &err) < 0) {
-		fprintf(stderr, "pre-vectors: %s\n", err.msg);
+		(void)fprintf(stderr, "pre-vectors: %s\n", err.msg);
 		return 1;
 	}
 	for (int i = first; i < argc; i++) {
 		if (vectors_file(v, argv[i], &err) == 0)
 			continue;
 		unreadable++;
-		fprintf(stderr, "pre-vectors: %s\n", err.msg);
+		(void)fprintf(stderr, "pre-vectors: %s\n", err.msg);
 	}
 	printf("%u passed, %u failed\n", v->passed, v->failed + unreadable);
 	return v->failed + unreadable > 0;

@@ -55,11 +55,12 @@ int vectors_evidence(struct vectors *v, const struct vectors_set *set,
 		.delegating = &set->delegating,
 		.receiving = &set->receiving,
 	};
+	static const uint8_t array_of_16[] = {0xdc, 0x00, 0x10};
 	uint8_t h[PRE_SCALAR_LEN];
 	uint8_t *at = ret + EVIDENCE_FIRST;
 
 	TRY(pre_cfrag_h(v->ctx, &set->capsule, cfrag->b, h, err));
-	memcpy(ret, "\xdc\x00\x10", 3);
+	memcpy(ret, array_of_16, sizeof(array_of_16));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct pre_point zp;
 		struct pre_point hp1;

@@ -92,7 +92,7 @@ bool vectors_equal(struct json_object *o, const char *key, const void *p, size_t
 	struct str text = STR_NULL;
 	const uint8_t *bytes = p;
 
-	if (vectors_text(o, key, &text, NULL) < 0 || text.n != 2 * n)
+	if (vectors_text(o, key, &text, NULL) < 0 || !text.p || text.n != 2 * n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		char two[3];

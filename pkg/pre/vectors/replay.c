@@ -110,10 +110,10 @@ static int replay_signature(
 }
 
 /* Block i of the stream that all draws of a case were taken from. */
-static int stream_block(struct vectors *v, struct str id, uint8_t i,
+static int stream_block(struct vectors *v, struct str id, size_t i,
 	uint8_t ret[static PRE_HASH_LEN], struct err *err)
 {
-	const uint8_t be[8] = {[7] = i};
+	const uint8_t be[8] = {[6] = (uint8_t)(i >> 8), [7] = (uint8_t)i};
 	const struct str parts[] = {id, pre_part(be, sizeof(be))};
 
 	return pre_sha256(v->ctx, parts, ARRAY_LEN(parts), ret, err);
@@ -131,7 +131,7 @@ static int check_stream(
 	TRY(vectors_text(set->o, "id", &id, err));
 	TRY(script(v, rng, "keys", &keys, err));
 	v->fake.script_len = 0;
-	for (uint8_t i = 0; i < keys.n / sizeof(block); i++) {
+	for (size_t i = 0; i < keys.n / sizeof(block); i++) {
 		TRY(stream_block(v, id, i, block, err));
 		VECTORS_CHECK(memcmp(block, keys.p + i * sizeof(block), sizeof(block)) == 0,
 			"the recorded randomness is not the stream of the case's id");

@@ -31,7 +31,7 @@ struct vectors *vectors_free(struct vectors *v)
 
 static struct json_object *json_put(struct json_object *o)
 {
-	json_object_put(o);
+	(void)json_object_put(o);
 	return NULL;
 }
 CLEANUP_FREE(struct json_object, json_put);
@@ -67,7 +67,7 @@ static void run_case(struct vectors *v, vectors_case check, struct json_object *
 		return;
 	}
 	v->failed++;
-	fprintf(v->log, "FAILED %s: %s\n", name, err.msg);
+	(void)fprintf(v->log, "FAILED %s: %s\n", name, err.msg);
 }
 
 static void run_list(struct vectors *v, const struct kind *kind, struct json_object *list)
@@ -117,10 +117,12 @@ static int read_head(struct json_object *file, const char *path, const struct ki
 		!base_str_eq(schema, STR("umbral-kat/1")))
 		return FAIL(err, ERR_INVALID, "%s: the schema is \"%.*s\", not umbral-kat/1", path,
 			STR_FMT(schema));
-	if (vectors_text(file, "kind", &name, NULL) < 0 || !find_kind(name))
+	const struct kind *kind =
+		vectors_text(file, "kind", &name, NULL) < 0 ? NULL : find_kind(name);
+	if (!kind)
 		return FAIL(err, ERR_INVALID, "%s: unknown kind \"%.*s\"", path, STR_FMT(name));
-	*ret_kind = find_kind(name);
-	VECTORS_STEP(vectors_list(file, (*ret_kind)->list, ret_list, &n, err), path);
+	*ret_kind = kind;
+	VECTORS_STEP(vectors_list(file, kind->list, ret_list, &n, err), path);
 	if (n == 0)
 		return FAIL(err, ERR_INVALID, "%s: there is no case in it", path);
 	return 0;
@@ -130,7 +132,7 @@ int vectors_file(struct vectors *v, const char *path, struct err *err)
 {
 	_cleanup_(json_put) struct json_object *file = json_object_from_file(path);
 	_cleanup_(json_put) struct json_object *companion = NULL;
-	const struct kind *kind = NULL;
+	const struct kind *kind = &kinds[0];
 	struct json_object *list = NULL;
 	struct json_object *factory = NULL;
 	const unsigned passed = v->passed;
@@ -144,10 +146,10 @@ int vectors_file(struct vectors *v, const char *path, struct err *err)
 	v->other = NULL;
 	if (!v->replay_only && json_object_object_get_ex(file, "secret_key_factory", &factory))
 		run_case(v, vectors_factory, factory, "secret_key_factory");
-	fprintf(v->log, "%s: %s: %u passed, %u failed", path, kind->name, v->passed - passed,
+	(void)fprintf(v->log, "%s: %s: %u passed, %u failed", path, kind->name, v->passed - passed,
 		v->failed - failed);
 	if (v->skipped > skipped)
-		fprintf(v->log, ", %u without recorded randomness", v->skipped - skipped);
-	fprintf(v->log, "\n");
+		(void)fprintf(v->log, ", %u without recorded randomness", v->skipped - skipped);
+	(void)fprintf(v->log, "\n");
 	return 0;
 }
