@@ -107,16 +107,14 @@ struct envelope_opener {
 	void *cipher;  /* EVP_CIPHER_CTX, keyed */
 	uint8_t *held; /* STREAM: up to one segment with its tag */
 	size_t held_len;
-	struct buf whole; /* WHOLE: the body so far */
-	size_t body_len;
-	uint64_t counter;
-	uint64_t total;  /* plaintext bytes released */
-	uint64_t length; /* plaintext bytes announced; meaningful if has_length */
+	struct buf whole; /* WHOLE: plaintext that has not verified yet */
+	uint8_t tag[ENVELOPE_TAG_LEN];
+	uint64_t counter; /* segments opened */
+	uint64_t total;   /* STREAM: plaintext bytes released; WHOLE: body bytes taken */
+	uint64_t length;  /* plaintext bytes announced; meaningful if has_length */
 	bool has_length;
 	enum envelope_mode mode;
 	int state; /* private */
-	uint8_t iv[ENVELOPE_IV_LEN];
-	struct str protected; /* WHOLE: borrowed from the message */
 	uint8_t aad[ENVELOPE_HASH_LEN];
 };
 

@@ -14,6 +14,8 @@
 
 #define ENVELOPE_PROTECTED_MAX  8192
 #define ENVELOPE_RECIPIENTS_MAX 16
+#define ENVELOPE_WHOLE_MAX      (1u << 20)   /* plaintext bytes of ENVELOPE_WHOLE */
+#define ENVELOPE_STREAM_MAX     (1ull << 40) /* and of ENVELOPE_STREAM: 2^24 segments */
 #define ENVELOPE_ID_LEN         16
 #define ENVELOPE_IV_LEN         12
 #define ENVELOPE_HASH_LEN       32

@@ -6,7 +6,6 @@
 
 #include "pkg/envelope/header.h"
 
-#define ENVELOPE_WHOLE_MAX   (1u << 20) /* plaintext bytes of ENVELOPE_WHOLE */
 #define ENVELOPE_TAG_LEN     16
 #define ENVELOPE_COMMIT_LEN  32
 #define ENVELOPE_HEAD_MAX    (ENVELOPE_PROTECTED_MAX + 64) /* bytes before a body */

@@ -16,7 +16,7 @@
 	X(SENDER, INVALID, "unsupported-sender-level")                                      \
 	X(KIND, INVALID, "unexpected-kind")                                                 \
 	X(LENGTH, INVALID, "wrong-length") /* not the length that the header states */      \
-	X(CAPSULE, INVALID, "invalid-capsule")                                              \
+	X(CAPSULE, TAMPERED, "invalid-capsule")                                             \
 	X(NO_RECIPIENT, NO_KEY, "no-recipient") /* sealed to none of our keys */            \
 	X(WRAPPED, TAMPERED, "wrapped-secret")  /* the wrapped secret does not open */      \
 	X(COMMITMENT, TAMPERED, "commitment")   /* header or secret was changed */          \

@@ -45,6 +45,9 @@ void envelope_window_drop(struct envelope_windows *w, const struct pre_public_ke
 /* Ends all windows: a watch was lost for too long (more than 5 s), or the process was told to. */
 void envelope_window_drop_all(struct envelope_windows *w);
 
+/* Wipes what is over: call now and then, so that secrets do not outlive their time at rest. */
+void envelope_windows_sweep(struct envelope_windows *w);
+
 struct envelope_windows_stats envelope_windows_stats(const struct envelope_windows *w);
 
 #endif
