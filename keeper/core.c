@@ -143,6 +143,8 @@ void keeper_handle(struct keeper *k, const struct kmsg_request *request, struct 
 	base_wipe(ret, sizeof(*ret));
 	*ret = blank;
 	ret->status = (enum err_class) - r;
-	for (size_t i = 0; i < sizeof(ret->message) - 1 && err.msg[i]; i++)
-		ret->message[i] = err.msg[i] >= ' ' && err.msg[i] <= '~' ? err.msg[i] : '?';
+	for (size_t i = 0; i < sizeof(ret->message) - 1 && err.msg[i]; i++) {
+		const char c = err.msg[i];
+		ret->message[i] = (char)(c >= ' ' && c <= '~' ? c : '?');
+	}
 }
