@@ -119,7 +119,7 @@ static int check_kfrags(struct vectors *v, const struct vectors_set *set, struct
 	return 0;
 }
 
-static void cfrag_simple(const struct pre_cfrag *c, uint8_t dst[static 359])
+void vectors_cfrag_simple(const struct pre_cfrag *c, uint8_t dst[static VECTORS_SIMPLE_LEN])
 {
 	static const struct {
 		size_t at, n;
@@ -146,10 +146,10 @@ static int check_cfrags(struct vectors *v, const struct vectors_set *set, struct
 {
 	for (size_t i = 0; i < set->shares.shares; i++) {
 		struct json_object *o = json_object_array_get_idx(set->cfrag_list, i);
-		uint8_t simple[359];
+		uint8_t simple[VECTORS_SIMPLE_LEN];
 		uint8_t evidence[VECTORS_EVIDENCE_LEN];
 
-		cfrag_simple(&set->cfrags[i], simple);
+		vectors_cfrag_simple(&set->cfrags[i], simple);
 		VECTORS_CHECK(!vectors_has(o, "cfrag_simple") ||
 				      vectors_equal(o, "cfrag_simple", simple, sizeof(simple)),
 			"cfrag_simple");

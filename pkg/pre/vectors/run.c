@@ -29,12 +29,11 @@ struct vectors *vectors_free(struct vectors *v)
 	return base_free(v);
 }
 
-static struct json_object *json_put(struct json_object *o)
+struct json_object *vectors_put(struct json_object *o)
 {
 	(void)json_object_put(o);
 	return NULL;
 }
-CLEANUP_FREE(struct json_object, json_put);
 
 static const struct kind {
 	const char *name, *list;
@@ -130,8 +129,8 @@ static int read_head(struct json_object *file, const char *path, const struct ki
 
 int vectors_file(struct vectors *v, const char *path, struct err *err)
 {
-	_cleanup_(json_put) struct json_object *file = json_object_from_file(path);
-	_cleanup_(json_put) struct json_object *companion = NULL;
+	_cleanup_(vectors_put) struct json_object *file = json_object_from_file(path);
+	_cleanup_(vectors_put) struct json_object *companion = NULL;
 	const struct kind *kind = &kinds[0];
 	struct json_object *list = NULL;
 	struct json_object *factory = NULL;

@@ -35,7 +35,14 @@ CLEANUP_FREE(struct vectors, vectors_free);
  * cannot be read or whose schema or kind is unknown. */
 int vectors_file(struct vectors *v, const char *path, struct err *err) must_check;
 
+/* Writes a positive file of new cases, from real randomness: what other packages then check. */
+int vectors_make(struct vectors *v, FILE *to, struct err *err) must_check;
+
 /* --- for the kinds -------------------------------------------------------------------------- */
+
+/* Drops a reference. Returns NULL. */
+struct json_object *vectors_put(struct json_object *o);
+CLEANUP_FREE(struct json_object, vectors_put);
 
 /* One case: 0 if everything in it holds. */
 typedef int (*vectors_case)(struct vectors *v, struct json_object *o, struct err *err);
@@ -96,6 +103,10 @@ struct vectors_set {
 int vectors_set_read(struct vectors *v, struct json_object *o, struct vectors_set *ret,
 	struct err *err) must_check;
 int vectors_replay(struct vectors *v, const struct vectors_set *set, struct err *err) must_check;
+
+/* The fields of a cfrag without framing. */
+#define VECTORS_SIMPLE_LEN 359
+void vectors_cfrag_simple(const struct pre_cfrag *c, uint8_t dst[static VECTORS_SIMPLE_LEN]);
 
 /* The 528 bytes that show a third party that a cfrag is right. */
 #define VECTORS_EVIDENCE_LEN 528
