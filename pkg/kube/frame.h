@@ -29,24 +29,37 @@ enum kube_frame_form {
 /* One document. Slices are borrowed until the next call on the frame. */
 struct kube_frame_doc {
 	/* EVENTS: the event with `null` for the object. LIST: empty with an item; comes once at the
-	 * end, with no object: the list with `null` for each item. */
+	 * end, with no object: the list without its items. */
 	struct str head;
 	struct str object; /* empty: none (an event of another form, the end of a list) */
+};
+
+/* Where in the stream we are. */
+enum kube_frame_part {
+	KUBE_FRAME_HEAD,   /* around the payload */
+	KUBE_FRAME_OBJECT, /* in the payload */
+	KUBE_FRAME_FIRST,  /* in the list: an item or the end */
+	KUBE_FRAME_COMMA,  /* a comma or the end */
+	KUBE_FRAME_ITEM,   /* an item */
 };
 
 /* Its fields are the frame's own. */
 struct kube_frame {
 	enum kube_frame_form form;
-	struct str in;   /* borrowed: fed and not yet looked at */
-	struct buf part; /* the begin of a document that came in an earlier piece */
-	struct buf head; /* what stands around the payload */
-	uint64_t arrays; /* bit i: level i is an array */
+	enum kube_frame_part part;
+	struct str in;   /* borrowed: the piece in hand */
+	size_t at, from; /* in it: looked at up to here; not taken over from here on */
+	struct buf rest; /* the begin of the object, from earlier pieces */
+	struct buf head;
+	struct str object; /* whole, and its event is not yet */
+	size_t key_at;     /* in head: the key at level 1 that is being read */
 	uint32_t depth;
-	uint32_t state;
-	uint8_t key_len; /* of the key at level 1 that is being read */
-	char key[8];
-	bool in_string, escaped, in_key, held, ended;
-	int failed; /* the class of an error: the stream is of no more use */
+	bool in_string, escaped, in_key;
+	bool want_key; /* the next string at level 1 is a key */
+	bool wanted;   /* that key announced the payload */
+	bool given;    /* the document in hand was handed over */
+	bool ended;    /* of a LIST */
+	bool failed;
 };
 
 void kube_frame_init(struct kube_frame *f, enum kube_frame_form form);
@@ -58,8 +71,8 @@ CLEANUP_DONE(struct kube_frame, kube_frame_done);
 /* Forgets the document in hand: a new stream begins. Memory is kept. */
 void kube_frame_clear(struct kube_frame *f, enum kube_frame_form form);
 
-/* The next piece of the stream; borrowed until kube_frame_next says that there is no more. BUG
- * comes from there if there was more. */
+/* The next piece of the stream; borrowed until kube_frame_next says that there is no more, and
+ * fed only then. */
 void kube_frame_feed(struct kube_frame *f, const void *p, size_t n);
 
 /* *ret_more: there is a document in *ret_doc; false: feed more. INVALID: braces that do not match,

@@ -1,0 +1,40 @@
+/* Between the two halves of the reader: tokens (json_scan.c) and structure (json.c). Layer: kube.
+ */
+#ifndef KUBE_JSON_IMPL_H
+#define KUBE_JSON_IMPL_H
+
+#include "pkg/kube/json.h"
+
+#include <endian.h>
+
+/* Eight bytes at a time. The first byte of the text is the lowest of the word. */
+#define KUBE_JSON_EACH(b) (0x0101010101010101ULL * (b))
+
+static inline uint64_t kube_json_word(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return le64toh(w);
+}
+
+/* The high bit of each byte that is c; bytes above the lowest such one may have it wrongly. */
+static inline uint64_t kube_json_equal(uint64_t w, unsigned char c)
+{
+	const uint64_t x = w ^ KUBE_JSON_EACH(c);
+
+	return (x - KUBE_JSON_EACH(1)) & ~x & KUBE_JSON_EACH(0x80);
+}
+
+/* INVALID with r's offset. */
+int kube_json_bad(const struct kube_json *r, const char *what, struct err *err);
+
+/* Each begins at r->at, on the token's first byte, and leaves r->at behind the token. */
+int kube_json_scan_string(
+	struct kube_json *r, struct str *ret_raw, bool *ret_escaped, struct err *err) must_check;
+/* *ret_whole: it has neither fraction nor exponent. */
+int kube_json_scan_number(
+	struct kube_json *r, struct str *ret_text, bool *ret_whole, struct err *err) must_check;
+int kube_json_scan_word(struct kube_json *r, struct str word, struct err *err) must_check;
+
+#endif
