@@ -11,6 +11,7 @@
 #define KUBE_CONFIG_H
 
 #include "pkg/base/arena.h"
+#include "pkg/base/buf.h"
 #include "pkg/base/env.h"
 
 #define KUBE_CONFIG_FILE_MAX  (16u << 20)
@@ -23,16 +24,18 @@
 struct kube_token;
 
 struct kube_config {
-	struct arena *arena;          /* owns every str below */
-	struct str server;            /* "https://host:port[/prefix]", without a final slash */
-	struct str server_name;       /* name to verify instead of the host's; empty: the host's */
-	struct str ns;                /* of the context, never empty */
-	struct str ca_file;           /* in a cluster: read again when it changes; else empty */
-	struct str ca_pem;            /* empty: the system's roots */
+	struct arena *arena;    /* owns every str below */
+	struct str server;      /* "https://host:port[/prefix]", without a final slash */
+	struct str server_name; /* name to verify instead of the host's; empty: the host's */
+	struct str ns;          /* of the context, never empty */
+	struct str
+		ca_file; /* in a cluster: read again as it changes (kube_config_ca); else empty */
 	struct str cert_pem, key_pem; /* client certificate; both or neither */
-	struct str proxy_url;         /* empty: none, the environment does not count */
+	struct str proxy_url;         /* empty: the environment's ($https_proxy, $no_proxy) */
 	struct kube_token *token;     /* NULL: no bearer token */
-	bool insecure;                /* do not verify the server */
+	struct buf ca;                /* PEM; use kube_config_ca */
+	int64_t ca_read_boot_ns;
+	bool insecure; /* do not verify the server */
 	bool in_cluster;
 };
 
@@ -47,6 +50,12 @@ int kube_config_load(const char *path, const char *context, struct kube_config *
  * "" but for tests. NOT_FOUND where the variables or the token are missing. */
 int kube_config_in_cluster(const char *root, struct kube_config **ret_config, struct err *err)
 	must_check;
+
+/* The certificate authority to trust now; empty: the system's roots. In a cluster its file is read
+ * again once a minute; one that is missing or no PEM leaves the old one. Borrowed until the next
+ * call. */
+int kube_config_ca(struct kube_config *config, int64_t boot_ns, struct str *ret_pem,
+	struct err *err) must_check;
 
 /* NULL is fine; wipes credentials. Returns NULL. No client may use it any more. */
 struct kube_config *kube_config_free(struct kube_config *config);
