@@ -7,11 +7,14 @@
 int envelope_context_new(const struct env *env, struct envelope_context **ret, struct err *err)
 {
 	_cleanup_(envelope_context_free) struct envelope_context *ctx = base_alloc(1, sizeof(*ctx));
+	uint8_t *room = NULL;
 
 	if (!ctx)
 		return FAIL(err, ERR_NOMEM, "envelope context");
 	ctx->env = env;
+	/* One byte more than a header may have, so that it is the header's own limit that tells. */
 	ctx->scratch = base_buf(ENVELOPE_PROTECTED_MAX + 1);
+	TRY(base_buf_room(&ctx->scratch, ctx->scratch.max, &room, err));
 	ctx->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	ctx->gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	ctx->md = EVP_MD_CTX_new();

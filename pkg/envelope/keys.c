@@ -186,9 +186,13 @@ int envelope_head(struct envelope_context *ctx, const struct envelope_header *h,
 	if (h->mode == ENVELOPE_WHOLE && h->has_length && h->length != plain_len)
 		return REFUSE(err, LENGTH, "the header states another length");
 	base_buf_clear(&ctx->scratch);
-	TRY(envelope_header_encode(h, &ctx->scratch, err));
+	int r = envelope_header_encode(h, &ctx->scratch, err);
+	if (r == -(int)ERR_TOO_LARGE)
+		return REFUSE(err, SIZE, "the protected header");
+	if (r < 0)
+		return r;
 	TRY(envelope_keys_derive(ctx, base_buf_str(&ctx->scratch), k, &keys, err));
-	const int r = put_head(ctx, h, plain_len, keys.commit, out, err);
+	r = put_head(ctx, h, plain_len, keys.commit, out, err);
 	if (r < 0) {
 		out->len = start;
 		return r;

@@ -157,6 +157,9 @@ static int end_stream(struct envelope_opener *o, struct buf *out, struct err *er
 {
 	const size_t least = ENVELOPE_TAG_LEN + (o->counter > 0);
 
+	/* A cut between segments has one reason, whether or not the length was announced. */
+	if (o->held_len == 0 && o->counter > 0)
+		return REFUSE(err, BODY, "the last segment is missing");
 	if (o->held_len < least)
 		return REFUSE(err, TRUNCATED, "the stream ends inside of a segment");
 	TRY(open_segment(o, base_str_n(o->held, o->held_len), true, out, err));
