@@ -54,7 +54,8 @@ static int64_t max_i64(int64_t a, int64_t b)
 }
 
 /* The highest epoch that anybody has a trace of: the record, our keeper, the members. A record
- * that was restored from a backup must not make an epoch a second time. */
+ * that was restored from a backup must not make an epoch a second time. What our keeper made
+ * itself does not count: it gives the same key for the same number. */
 static int64_t highest_epoch(const struct protocol_view *v)
 {
 	int64_t e = max_i64(v->leader->epoch, v->leader->active_epoch);
@@ -62,7 +63,7 @@ static int64_t highest_epoch(const struct protocol_view *v)
 	for (size_t i = 0; i < v->leader->keys_len; i++)
 		e = max_i64(e, v->leader->keys[i].epoch);
 	for (size_t i = 0; i < v->keeper.held_len; i++)
-		if (!v->keeper.has_made || v->keeper.held[i].epoch != v->keeper.made.epoch)
+		if (!v->keeper.held[i].made)
 			e = max_i64(e, v->keeper.held[i].epoch);
 	for (size_t i = 0; i < v->members_len; i++)
 		for (size_t j = 0; j < v->members[i].record->opened_len; j++)

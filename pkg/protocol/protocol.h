@@ -27,6 +27,7 @@
 struct protocol_held {
 	int64_t epoch;
 	struct crds_point key;
+	bool made; /* by this keeper itself: asked for again, it signs the same key again */
 };
 
 /* What the leader knows of a member's pod: it exists, UID, revision and owner fit the record. */

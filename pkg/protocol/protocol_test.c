@@ -201,6 +201,7 @@ static void won_first_made(struct scene *s)
 {
 	won_first_leads(s);
 	hold(s, 1);
+	s->v.keeper.held[0].made = true;
 	s->v.keeper.has_made = true;
 	s->v.keeper.made = (struct crds_key){.epoch = 1, .term = 1, .key = point('a', 1)};
 }

@@ -49,8 +49,12 @@ static const struct crds_key *oldest_final(const struct crds_functionkey *leader
 
 static const struct crds_key *to_prune(const struct protocol_view *v, struct protocol_plan *plan)
 {
+	/* An Abandoned row costs nobody anything until its place is needed. */
+	const bool tight = v->leader->keys_len >= CRDS_KEYS_MAX - 1;
+
 	for (size_t i = 0; i < v->leader->keys_len; i++)
-		if (protocol_past_retention(v, &v->leader->keys[i]))
+		if (protocol_past_retention(v, &v->leader->keys[i]) &&
+			(tight || v->leader->keys[i].state != CRDS_ABANDONED))
 			return &v->leader->keys[i];
 	/* Before its time only where the next epoch is needed and would not fit. */
 	if (v->leader->keys_len == CRDS_KEYS_MAX && protocol_why_new_epoch(v, plan))

@@ -1,0 +1,584 @@
+#include "agent/replica_internal.h"
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
+
+static const agent_start starts[PROTOCOL_KIND_COUNT] = {
+	[PROTOCOL_RECORD_CREATE] = agent_start_record,
+	[PROTOCOL_RECORD_UPDATE] = agent_start_record,
+	[PROTOCOL_SAY_OPENED] = agent_start_record,
+	[PROTOCOL_CHECK_LEADER] = agent_start_check,
+	[PROTOCOL_CHECK_MEMBER] = agent_start_check,
+	[PROTOCOL_COUNT_HOLDERS] = agent_start_count,
+	[PROTOCOL_ACCEPT] = agent_start_keeper,
+	[PROTOCOL_INBOX_NEXT] = agent_start_keeper,
+	[PROTOCOL_INBOX_COMMIT] = agent_start_keeper,
+	[PROTOCOL_ERASE] = agent_start_keeper,
+	[PROTOCOL_KEEPER_TERM] = agent_start_keeper,
+	[PROTOCOL_KEEPER_EPOCH] = agent_start_keeper,
+	[PROTOCOL_TAKE_TERM] = agent_start_write,
+	[PROTOCOL_PREPARE] = agent_start_write,
+	[PROTOCOL_ACTIVATE] = agent_start_write,
+	[PROTOCOL_PRUNE] = agent_start_write,
+	[PROTOCOL_GRANT] = agent_start_grant,
+};
+
+static bool by_member(enum protocol_kind kind)
+{
+	return kind == PROTOCOL_GRANT || kind == PROTOCOL_CHECK_MEMBER;
+}
+
+void agent_replica_wake(struct agent_replica *r)
+{
+	if (r->timer_open && !r->step_due) {
+		r->step_due = true;
+		(void)uv_timer_start(&r->timer, r->timer.timer_cb, 0, 0);
+	}
+}
+
+struct agent_peer *agent_peer_of(struct agent_replica *r, struct str pod_uid, struct err *err)
+{
+	struct agent_peer *p = base_map_get(r->peers, pod_uid);
+
+	if (p)
+		return p;
+	p = base_alloc(1, sizeof(*p));
+	if (!p) {
+		(void)FAIL(err, ERR_NOMEM, "peer");
+		return NULL;
+	}
+	if (base_map_put(r->peers, pod_uid, p, NULL, err) < 0)
+		return base_free(p);
+	return p;
+}
+
+static void forget_peers(struct agent_replica *r)
+{
+	struct str key = STR_NULL;
+	void *value = NULL;
+
+	for (size_t at = 0; base_map_next(r->peers, &at, &key, &value);) {
+		if (((struct agent_peer *)value)->busy)
+			continue;
+		(void)base_map_remove(r->peers, key);
+		base_free(value);
+	}
+}
+
+static void rest_after(struct agent_replica *r, struct agent_rest *rest, const struct err *err)
+{
+	const unsigned shift = rest->fails < 7 ? rest->fails : 7;
+	int64_t wait = AGENT_REST_FIRST_NS << shift;
+
+	if (wait > AGENT_REST_MAX_NS)
+		wait = AGENT_REST_MAX_NS;
+	if (err->retry_after && (int64_t)err->retry_after * NS_PER_S > wait)
+		wait = (int64_t)err->retry_after * NS_PER_S;
+	rest->fails++;
+	rest->until_ns = base_boot_ns(&r->core->env) + base_jitter(&r->core->env, wait / 2, wait);
+}
+
+static void note_trouble(
+	struct agent_replica *r, const struct agent_job *job, const struct err *err)
+{
+	(void)snprintf(r->trouble, sizeof(r->trouble), "%s: %s: %s", protocol_kind_name(job->kind),
+		base_err_class_name(err->class), err->msg);
+	log_write(r->core->log, LOG_WARN, "an action failed and will be tried again",
+		LOG_STR("action", base_str(protocol_kind_name(job->kind))),
+		LOG_STR("subject", base_str(job->subject)), LOG_ERR("error", err));
+}
+
+void agent_job_end(struct agent_job *job, const struct err *err)
+{
+	struct agent_replica *r = job->r;
+	struct agent_rest *rest = &r->rests[job->kind];
+
+	if (by_member(job->kind)) {
+		struct agent_peer *p = base_map_get(r->peers, base_str(job->pod_uid));
+		if (p) {
+			p->busy = false;
+			rest = &p->rest;
+		}
+	}
+	r->stats.actions[job->kind]++;
+	if (err) {
+		r->stats.failures[job->kind]++;
+		rest_after(r, rest, err);
+		note_trouble(r, job, err);
+	} else {
+		*rest = (struct agent_rest){0};
+	}
+	job->arena = base_arena_free(job->arena);
+	job->kind = 0;
+	agent_replica_wake(r);
+}
+
+static struct agent_job *free_job(struct agent_replica *r)
+{
+	for (size_t i = 0; i < AGENT_JOBS_MAX; i++)
+		if (!r->jobs[i].kind)
+			return &r->jobs[i];
+	return NULL;
+}
+
+static bool under_way(const struct agent_replica *r, enum protocol_kind kind)
+{
+	for (size_t i = 0; i < AGENT_JOBS_MAX; i++)
+		if (r->jobs[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* Whether the action rests or is under way; then *wake_ns may be lowered. */
+static bool must_wait(struct agent_replica *r, const struct protocol_action *a,
+	struct agent_peer *peer, int64_t now, struct protocol_plan *plan)
+{
+	const struct agent_rest *rest = peer ? &peer->rest : &r->rests[a->kind];
+
+	if (peer ? peer->busy : under_way(r, a->kind))
+		return true;
+	if (rest->until_ns <= now)
+		return false;
+	protocol_wake(plan, rest->until_ns);
+	return true;
+}
+
+static void start(struct agent_replica *r, struct agent_job *job, const struct protocol_action *a,
+	struct agent_peer *peer, const struct protocol_view *v)
+{
+	struct err err = {0};
+
+	*job = (struct agent_job){.r = r, .kind = a->kind, .action = *a};
+	if (a->member) {
+		(void)base_str_copy(
+			a->member->name, job->subject, sizeof(job->subject), "name", NULL);
+		(void)base_str_copy(
+			a->member->pod_uid, job->pod_uid, sizeof(job->pod_uid), "uid", NULL);
+	}
+	if (peer)
+		peer->busy = true;
+	if (starts[a->kind](job, a, v, &err) < 0)
+		agent_job_end(job, &err);
+}
+
+static void carry_out(struct agent_replica *r, const struct protocol_view *v)
+{
+	for (size_t i = 0; i < r->plan.actions_len; i++) {
+		const struct protocol_action *a = &r->plan.actions[i];
+		struct agent_job *job = free_job(r);
+		struct agent_peer *peer = NULL;
+		if (!job)
+			return;
+		if (by_member(a->kind)) {
+			peer = agent_peer_of(r, a->member->pod_uid, NULL);
+			if (!peer) {
+				forget_peers(r);
+				continue;
+			}
+		}
+		if (!must_wait(r, a, peer, v->boot_ns, &r->plan))
+			start(r, job, a, peer, v);
+	}
+}
+
+static void fill_members(struct agent_replica *r, struct protocol_view *v)
+{
+	const struct crds_functionkey *const *list = NULL;
+	size_t n = 0;
+
+	if (agent_records_members(r->records, &list, &n, NULL) < 0)
+		return;
+	if (n > r->members_cap) {
+		struct protocol_member *grown =
+			base_realloc(r->members, (n + 16) * sizeof(*r->members));
+		if (!grown)
+			return;
+		r->members = grown;
+		r->members_cap = n + 16;
+	}
+	r->stats.members = n;
+	r->stats.members_refused = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct agent_peer *p = base_map_get(r->peers, list[i]->pod_uid);
+		r->members[i] = (struct protocol_member){
+			.record = list[i], .check = p ? p->check : PROTOCOL_UNCHECKED};
+		r->stats.members_refused += r->members[i].check == PROTOCOL_REFUSED;
+	}
+	v->members = r->members;
+	v->members_len = n;
+	v->members_synced = agent_records_members_synced(r->records);
+}
+
+static enum protocol_check leader_check(
+	struct agent_replica *r, const struct crds_functionkey *leader)
+{
+	if (!leader || !leader->has_leader)
+		return PROTOCOL_UNCHECKED;
+	if (base_str_eq(leader->leader.pod_uid, r->core->self.pod_uid))
+		return PROTOCOL_CHECKED;
+	return base_str_eq(leader->leader.pod_uid, base_str(r->leader_checked))
+		       ? r->leader_check
+		       : PROTOCOL_UNCHECKED;
+}
+
+static void fill_times(struct agent_replica *r, struct protocol_view *v)
+{
+	const struct crds_key *prepared = v->leader ? crds_key_prepared(v->leader) : NULL;
+
+	if (!prepared) {
+		r->prepared_epoch = 0;
+	} else if (r->prepared_epoch != prepared->epoch) {
+		r->prepared_epoch = prepared->epoch;
+		r->prepared_since_ns = v->boot_ns;
+	}
+	v->prepared_since_ns = prepared ? r->prepared_since_ns : 0;
+	v->inbox_used_ns = r->inbox_used_ns;
+	v->unheld_since_ns = kube_lease_unheld_since(r->lease);
+	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns > AGENT_COUNT_GOOD_NS)
+		r->live_holders = -1;
+	v->live_holders = r->live_holders;
+}
+
+void agent_replica_view(struct agent_replica *r, struct protocol_view *v)
+{
+	const struct agent_self *self = &r->core->self;
+
+	*v = (struct protocol_view){
+		.boot_ns = base_boot_ns(&r->core->env),
+		.wall_ns = base_wall_ns(&r->core->env),
+		.started_ns = r->core->started_ns,
+		.ns = self->ns,
+		.revision = self->revision,
+		.pod = self->pod,
+		.pod_uid = self->pod_uid,
+		.incarnation = self->incarnation,
+		.endpoint = self->endpoint,
+		.draining = r->draining,
+		.keeper = r->keeper,
+		.synced = r->keeper_ready && agent_records_synced(r->records),
+		.leader = agent_records_leader(r->records),
+		.own = agent_records_own(r->records),
+		.holding = kube_lease_may_write(r->lease),
+		.transitions = kube_lease_transitions(r->lease),
+		.lease_duration_ns = r->core->lease_duration_s * NS_PER_S,
+	};
+	v->leader_check = leader_check(r, v->leader);
+	fill_members(r, v);
+	fill_times(r, v);
+}
+
+/* What watchers care for, as one number: two equal ones mean that nothing changed for them. */
+static uint64_t digest(const struct agent_replica *r, const struct protocol_view *v)
+{
+	uint64_t d = r->plan.readiness.ready ? 1 : 2;
+
+	d = d * 31 + (r->plan.leading ? 1 : 0);
+	d = d * 31 + (uint64_t)(uintptr_t)r->plan.readiness.reason;
+	for (size_t i = 0; i < v->keeper.held_len; i++)
+		d = d * 31 + (uint64_t)v->keeper.held[i].epoch;
+	for (size_t i = 0; v->leader && i < v->leader->keys_len; i++)
+		d = d * 31 + (uint64_t)v->leader->keys[i].epoch * 8 + v->leader->keys[i].state;
+	return d;
+}
+
+static void tell_watchers(struct agent_replica *r, const struct protocol_view *v)
+{
+	const uint64_t d = digest(r, v);
+
+	if (d == r->seen_by_watchers)
+		return;
+	r->seen_by_watchers = d;
+	for (struct agent_replica_watcher *w = r->watchers, *next = NULL; w; w = next) {
+		next = w->next;
+		w->changed(w->ctx);
+	}
+}
+
+static void note_progress(struct agent_replica *r, const struct protocol_view *v, bool was_leading)
+{
+	const struct crds_key *active = v->leader ? crds_key_active(v->leader) : NULL;
+
+	r->stats.held_epochs = (int64_t)v->keeper.held_len;
+	r->stats.incarnation = v->incarnation;
+	if (r->plan.leading != was_leading)
+		log_write(r->core->log, LOG_INFO,
+			r->plan.leading ? "leading the revision" : "no longer leading",
+			LOG_INT("term",
+				v->leader && v->leader->has_leader ? v->leader->leader.term : 0));
+	if (r->plan.leading && active && active->term == v->keeper.term &&
+		r->stats.active_ns == 0) {
+		r->stats.active_ns = v->boot_ns;
+		log_write(r->core->log, LOG_INFO, "key active in this term",
+			LOG_INT("epoch", active->epoch),
+			LOG_DUR("since_won", r->stats.won_ns ? v->boot_ns - r->stats.won_ns : 0));
+	}
+}
+
+static void step(uv_timer_t *timer)
+{
+	struct agent_replica *r = timer->data;
+	struct protocol_view v;
+	const bool was_leading = r->plan.leading;
+
+	r->step_due = false;
+	r->stats.steps++;
+	agent_replica_view(r, &v);
+	protocol_step(&v, r->core->pre, &r->plan);
+	kube_lease_set_will(
+		r->lease, r->plan.may_contend ? KUBE_LEASE_CONTEND : KUBE_LEASE_ABSTAIN);
+	note_progress(r, &v, was_leading);
+	carry_out(r, &v);
+	tell_watchers(r, &v);
+	if (!r->step_due && r->plan.wake_ns) {
+		const int64_t wait = r->plan.wake_ns - base_boot_ns(&r->core->env);
+		(void)uv_timer_start(
+			&r->timer, step, wait > 0 ? (uint64_t)(wait / NS_PER_MS + 1) : 1, 0);
+	}
+}
+
+static void records_changed(void *ctx)
+{
+	agent_replica_wake(ctx);
+}
+
+/* -- the Lease -- */
+
+static void lease_won(void *ctx, int32_t transitions)
+{
+	struct agent_replica *r = ctx;
+
+	r->stats.won_ns = base_boot_ns(&r->core->env);
+	r->stats.active_ns = 0;
+	log_write(r->core->log, LOG_INFO, "won the lease", LOG_INT("transitions", transitions));
+	if (agent_records_follow_members(r->records, true, NULL) < 0)
+		log_write(r->core->log, LOG_ERROR, "cannot watch the members of the revision");
+	agent_replica_wake(r);
+}
+
+static void lease_lost(void *ctx, const char *reason)
+{
+	struct agent_replica *r = ctx;
+
+	log_write(r->core->log, LOG_WARN, "lost the lease", LOG_STR("reason", base_str(reason)));
+	(void)agent_records_follow_members(r->records, false, NULL);
+	agent_replica_wake(r);
+}
+
+static void emptied(void *ctx, const struct err *err)
+{
+	struct agent_replica *r = ctx;
+
+	if (err)
+		log_write(r->core->log, LOG_WARN,
+			"cannot release the lease of our former incarnation",
+			LOG_ERR("error", err));
+	agent_replica_wake(r);
+}
+
+/* Our keeper died while it led: its Lease is of no use to us unless we are alone, and the others
+ * need not wait for its end. */
+static void release_former(struct agent_replica *r, struct str holder)
+{
+	const struct agent_self *self = &r->core->self;
+	char name[CRDS_NAME_MAX];
+	char prefix[CRDS_NAME_MAX + CRDS_UID_LEN + 4];
+
+	(void)snprintf(
+		prefix, sizeof(prefix), "%.*s_%.*s_", STR_FMT(self->pod), STR_FMT(self->pod_uid));
+	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(self->revision));
+	if (!base_str_starts(holder, base_str(prefix)) || base_str_eq(holder, self->identity))
+		return;
+	const struct kube_ref lease = {.ns = self->ns, .name = base_str(name)};
+	if (kube_lease_empty(r->core->client, &lease, holder, AGENT_FIELD_MANAGER, emptied, r, NULL,
+		    NULL) < 0)
+		log_write(r->core->log, LOG_WARN,
+			"cannot release the lease of our former incarnation");
+}
+
+static void lease_holder(void *ctx, struct str holder, int32_t transitions)
+{
+	struct agent_replica *r = ctx;
+
+	log_write(r->core->log, LOG_DEBUG, "the lease has a holder", LOG_STR("holder", holder),
+		LOG_INT("transitions", transitions));
+	release_former(r, holder);
+	agent_replica_wake(r);
+}
+
+static void lease_trouble(void *ctx, const struct err *err)
+{
+	struct agent_replica *r = ctx;
+
+	log_write(r->core->log, LOG_WARN, "the lease cannot be read or written",
+		LOG_ERR("error", err));
+}
+
+static int run_lease(struct agent_replica *r, struct err *err)
+{
+	static const struct kube_lease_handler handler = {.on_won = lease_won,
+		.on_lost = lease_lost,
+		.on_holder = lease_holder,
+		.on_trouble = lease_trouble};
+	char name[CRDS_NAME_MAX];
+	const struct agent_core *core = r->core;
+
+	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(core->self.revision));
+	const struct kube_lease_options options = {
+		.ns = core->self.ns,
+		.name = base_str(name),
+		.identity = core->self.identity,
+		.times = {.duration_ns = core->lease_duration_s * NS_PER_S,
+			.renew_deadline_ns = core->lease_deadline_s * NS_PER_S,
+			.retry_ns = core->lease_retry_s * NS_PER_S},
+		.field_manager = AGENT_FIELD_MANAGER,
+		.will = KUBE_LEASE_ABSTAIN,
+		.may_create = false,
+	};
+	return kube_lease_run(core->client, &options, &handler, r, &r->lease, err);
+}
+
+/* -- life -- */
+
+int agent_replica_new(struct agent_core *core, struct agent_replica **ret_replica, struct err *err)
+{
+	_cleanup_(agent_replica_free) struct agent_replica *r = base_alloc(1, sizeof(*r));
+
+	if (!r)
+		return FAIL(err, ERR_NOMEM, "replica");
+	r->core = core;
+	r->live_holders = -1;
+	TRY(base_map_new(AGENT_MEMBERS_MAX, &r->peers, err));
+	if (uv_timer_init(core->loop, &r->timer) != 0)
+		return FAIL(err, ERR_TERMINAL, "timer");
+	r->timer.data = r;
+	r->timer.timer_cb = step;
+	r->timer_open = true;
+	TRY(agent_records_new(core, records_changed, r, &r->records, err));
+	TRY(run_lease(r, err));
+	TRY(agent_replica_ask_keeper(r, err));
+	*ret_replica = STEAL(r);
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	base_free(handle->data);
+}
+
+struct agent_replica *agent_replica_free(struct agent_replica *r)
+{
+	if (!r)
+		return NULL;
+	kube_lease_free(r->lease);
+	agent_records_free(r->records);
+	for (size_t i = 0; i < AGENT_JOBS_MAX; i++)
+		base_arena_free(r->jobs[i].arena);
+	if (r->peers) {
+		struct str key = STR_NULL;
+		void *value = NULL;
+		for (size_t at = 0; base_map_next(r->peers, &at, &key, &value);)
+			base_free(value);
+	}
+	base_map_free(r->peers);
+	base_free(r->members);
+	if (r->timer_open)
+		uv_close((uv_handle_t *)&r->timer, timer_closed);
+	else
+		base_free(r);
+	return NULL;
+}
+
+static void released(void *ctx)
+{
+	struct agent_replica *r = ctx;
+
+	if (r->drained)
+		r->drained(r->drained_ctx);
+	r->drained = NULL;
+}
+
+void agent_replica_drain(struct agent_replica *r, void (*done)(void *ctx), void *ctx)
+{
+	r->draining = true;
+	r->drained = done;
+	r->drained_ctx = ctx;
+	log_write(r->core->log, LOG_INFO, "draining: handing the lease over");
+	kube_lease_release(r->lease, released, r);
+	agent_replica_wake(r);
+}
+
+/* -- what others ask -- */
+
+bool agent_replica_draining(const struct agent_replica *r)
+{
+	return r->draining;
+}
+
+struct protocol_readiness agent_replica_readiness(const struct agent_replica *r)
+{
+	if (!r->plan.readiness.reason)
+		return (struct protocol_readiness){false, "Starting", "The agent is starting."};
+	return r->plan.readiness;
+}
+
+bool agent_replica_leading(const struct agent_replica *r)
+{
+	return r->plan.leading;
+}
+
+int64_t agent_replica_term(const struct agent_replica *r)
+{
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+
+	return leader && leader->has_leader ? leader->leader.term : 0;
+}
+
+const struct crds_functionkey *agent_replica_record(struct agent_replica *r)
+{
+	return agent_records_leader(r->records);
+}
+
+struct agent_epoch agent_replica_epoch(struct agent_replica *r, const uint8_t fp[static 16])
+{
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+	struct agent_epoch e = {.state = AGENT_EPOCH_UNKNOWN};
+
+	for (size_t i = 0; leader && i < leader->keys_len; i++) {
+		const struct crds_key *key = &leader->keys[i];
+		if (memcmp(key->fingerprint.b, fp, 16) != 0)
+			continue;
+		e = (struct agent_epoch){
+			.state = AGENT_EPOCH_LISTED, .epoch = key->epoch, .key_state = key->state};
+		for (size_t j = 0; j < r->keeper.held_len; j++)
+			if (r->keeper.held[j].epoch == key->epoch &&
+				memcmp(r->keeper.held[j].key.b, key->key.b, sizeof(key->key.b)) ==
+					0)
+				e.state = AGENT_EPOCH_OPEN;
+	}
+	return e;
+}
+
+void agent_replica_watch(struct agent_replica *r, struct agent_replica_watcher *w)
+{
+	w->next = r->watchers;
+	r->watchers = w;
+}
+
+void agent_replica_unwatch(struct agent_replica *r, struct agent_replica_watcher *w)
+{
+	for (struct agent_replica_watcher **p = &r->watchers; *p; p = &(*p)->next)
+		if (*p == w) {
+			*p = w->next;
+			return;
+		}
+}
+
+const struct agent_replica_stats *agent_replica_stats(const struct agent_replica *r)
+{
+	return &r->stats;
+}
+
+struct str agent_replica_trouble(const struct agent_replica *r)
+{
+	return base_str(r->trouble);
+}

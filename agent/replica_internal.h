@@ -1,0 +1,111 @@
+/* Inside of agent/replica: state and the jobs. Included by agent/replica*.c only. Layer: agent. */
+#ifndef AGENT_REPLICA_INTERNAL_H
+#define AGENT_REPLICA_INTERNAL_H
+
+#include "agent/records.h"
+#include "agent/replica.h"
+#include "pkg/base/arena.h"
+#include "pkg/base/map.h"
+#include "pkg/kmsg/ops.h"
+#include "pkg/kube/lease.h"
+
+#define AGENT_JOBS_MAX      32
+#define AGENT_GRANT_MEMORY  (64 * 1024)
+#define AGENT_REST_FIRST_NS (100 * NS_PER_MS)
+#define AGENT_REST_MAX_NS   (10 * NS_PER_S)
+#define AGENT_COUNT_GOOD_NS (2 * NS_PER_S) /* how long a count of holders is believed */
+#define AGENT_TROUBLE_MAX   200
+
+/* After a failure: not before until_ns, longer each time. */
+struct agent_rest {
+	int64_t until_ns;
+	unsigned fails;
+};
+
+/* What a leader knows of a member's pod. By pod UID. */
+struct agent_peer {
+	enum protocol_check check;
+	struct agent_rest rest;
+	bool busy;
+};
+
+/* One action under way. */
+struct agent_job {
+	struct agent_replica *r;
+	enum protocol_kind kind;         /* 0: free */
+	char subject[CRDS_NAME_MAX + 1]; /* record name, of member kinds */
+	char pod_uid[CRDS_UID_LEN + 1];  /* of member kinds and CHECK_LEADER */
+	struct protocol_action action;   /* its pointers are not valid after start */
+	struct crds_point accepted_key;  /* ACCEPT */
+	struct kmsg_who member_who;      /* GRANT: as the record said at the start */
+	struct kmsg_keys member_keys;
+	int64_t member_incarnation;
+	struct arena *arena; /* GRANT: what the keeper made so far */
+	struct crds_grant grants[CRDS_KEYS_MAX];
+	size_t grants_len;
+};
+
+struct agent_replica {
+	struct agent_core *core;
+	struct agent_records *records;
+	struct kube_lease *lease;
+	struct protocol_keeper keeper;
+	bool keeper_ready, keeper_busy;
+	struct map *peers;
+	struct protocol_member *members;
+	size_t members_cap;
+
+	char leader_checked[CRDS_UID_LEN + 1];
+	enum protocol_check leader_check;
+	int live_holders;
+	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
+	bool draining;
+	void (*drained)(void *ctx);
+	void *drained_ctx;
+
+	struct agent_job jobs[AGENT_JOBS_MAX];
+	struct agent_rest rests[PROTOCOL_KIND_COUNT];
+	struct protocol_plan plan; /* of the last step */
+	uv_timer_t timer;
+	bool timer_open, step_due;
+	struct agent_replica_watcher *watchers;
+	uint64_t seen_by_watchers; /* a digest of what they were last told */
+	struct agent_replica_stats stats;
+	char trouble[AGENT_TROUBLE_MAX];
+};
+
+/* -- replica.c -- */
+void agent_replica_wake(struct agent_replica *r); /* a step as soon as the loop runs on */
+void agent_job_end(struct agent_job *job, const struct err *err); /* err NULL: it went well */
+struct agent_peer *agent_peer_of(struct agent_replica *r, struct str pod_uid, struct err *err);
+void agent_replica_view(struct agent_replica *r, struct protocol_view *v); /* borrows */
+
+/* Learns from the keeper who it is and what it holds; then steps begin. */
+int agent_replica_ask_keeper(struct agent_replica *r, struct err *err) must_check;
+
+/* -- one start function per kind; each ends in agent_job_end, later, from the loop -- */
+typedef int (*agent_start)(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+int agent_start_record(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+int agent_start_write(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+int agent_start_grant(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+int agent_start_keeper(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+int agent_start_check(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+int agent_start_count(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
+
+/* Sends a body for a job and ends the job with the answer, which is taken as the newest version
+ * of the record. */
+int agent_job_write(struct agent_job *job, enum kube_verb verb, struct str name,
+	struct str subresource, struct str body, struct err *err) must_check;
+
+/* Tells people: one event on the Leader record. */
+void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
+	const char *action, struct str note);
+
+#endif

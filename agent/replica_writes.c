@@ -1,0 +1,214 @@
+/* Actions that end in one write to the API server. */
+#include "agent/patches.h"
+#include "agent/replica_internal.h"
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/log.h"
+#include "pkg/base/text.h"
+#include "pkg/kube/event.h"
+
+static void take_answer(struct agent_replica *r, struct str body)
+{
+	struct crds_functionkey *fk = NULL;
+	struct err err = {0};
+
+	if (crds_functionkey_decode(body, &fk, &err) == 0)
+		agent_records_put(r->records, fk);
+	else
+		log_write(r->core->log, LOG_WARN, "the API server's answer is not a FunctionKey",
+			LOG_ERR("error", &err));
+}
+
+/* The row that was made is in the record now, or another row of its number is. */
+static void made_is_written(struct agent_replica *r)
+{
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+
+	if (r->keeper.has_made && leader && crds_key_find(leader, r->keeper.made.epoch))
+		r->keeper.has_made = false;
+}
+
+static void told(const struct agent_job *job)
+{
+	const struct protocol_action *a = &job->action;
+	char note[160];
+	int n = 0;
+
+	if (job->kind == PROTOCOL_TAKE_TERM) {
+		n = snprintf(note, sizeof(note), "%.*s leads in term %lld",
+			STR_FMT(job->r->core->self.pod), (long long)a->term);
+		agent_replica_tell(job->r, false, "LeaderElected", "Elect",
+			base_str_n(note, n > 0 ? (size_t)n : 0));
+	} else if (job->kind == PROTOCOL_ACTIVATE) {
+		const bool lost = base_str_eq(base_str(a->reason), STR("KeyLost"));
+		n = snprintf(note, sizeof(note),
+			lost ? "epoch %lld is active; nobody could open epoch %lld any more (%s)"
+			     : "epoch %lld is active; epoch %lld was before (%s)",
+			(long long)a->epoch, (long long)a->previous, a->reason);
+		agent_replica_tell(job->r, lost, lost ? "KeyLost" : "KeyActivated", "Activate",
+			base_str_n(note, n > 0 ? (size_t)n : 0));
+	}
+}
+
+static void written(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct agent_job *job = ctx;
+	struct agent_replica *r = job->r;
+
+	if (err && err->class == ERR_NOT_FOUND)
+		agent_records_forget(r->records, base_str(job->subject));
+	if (!err) {
+		take_answer(r, resp->body);
+		made_is_written(r);
+		told(job);
+	}
+	agent_job_end(job, err);
+}
+
+int agent_job_write(struct agent_job *job, enum kube_verb verb, struct str name,
+	struct str subresource, struct str body, struct err *err)
+{
+	const struct agent_core *core = job->r->core;
+	const struct kube_request request = {.verb = verb,
+		.resource = &crds_functionkeys,
+		.ns = core->self.ns,
+		.name = name,
+		.subresource = subresource,
+		.body = body,
+		.class = KUBE_CLASS_API,
+		.field_manager = AGENT_FIELD_MANAGER};
+
+	TRY(base_str_copy(name, job->subject, sizeof(job->subject), "record name", err));
+	return kube_start(core->client, &request, written, job, NULL, err);
+}
+
+/* -- our own Member record -- */
+
+static void got_own(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct agent_job *job = ctx;
+
+	if (!err)
+		take_answer(job->r, resp->body);
+	agent_job_end(job, err);
+}
+
+/* The record is there already: an earlier network half of this pod made it. */
+static void created(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct agent_job *job = ctx;
+	struct agent_core *core = job->r->core;
+	const struct kube_request get = {.verb = KUBE_GET,
+		.resource = &crds_functionkeys,
+		.ns = core->self.ns,
+		.name = core->self.member,
+		.class = KUBE_CLASS_API};
+
+	if (err && err->class == ERR_EXISTS &&
+		kube_start(core->client, &get, got_own, job, NULL, NULL) == 0)
+		return;
+	got_own(job, resp, err);
+}
+
+static int create_record(struct agent_job *job, const struct protocol_view *v, struct err *err)
+{
+	const struct agent_core *core = job->r->core;
+	_cleanup_(base_buf_done) struct buf b = base_buf(AGENT_PATCH_MAX);
+	const struct crds_functionkey member = {.ns = v->ns,
+		.name = core->self.member,
+		.role = CRDS_MEMBER,
+		.revision = v->revision,
+		.pod = v->pod,
+		.pod_uid = v->pod_uid,
+		.incarnation = v->incarnation,
+		.receiving = v->keeper.receiving,
+		.inbox = v->keeper.inbox,
+		.identity = v->keeper.identity,
+		.proof = v->keeper.proof};
+
+	TRY(crds_member_json(&member, v->pod_uid, &b, err));
+	const struct kube_request request = {.verb = KUBE_CREATE,
+		.resource = &crds_functionkeys,
+		.ns = v->ns,
+		.body = base_buf_str(&b),
+		.class = KUBE_CLASS_API,
+		.field_manager = AGENT_FIELD_MANAGER};
+	TRY(base_str_copy(core->self.member, job->subject, sizeof(job->subject), "name", err));
+	return kube_start(core->client, &request, created, job, NULL, err);
+}
+
+int agent_start_record(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(AGENT_PATCH_MAX);
+
+	if (action->kind == PROTOCOL_RECORD_CREATE)
+		return create_record(job, v, err);
+	if (action->kind == PROTOCOL_RECORD_UPDATE) {
+		TRY(agent_patch_keys(v, &b, err));
+		return agent_job_write(
+			job, KUBE_PATCH_MERGE, v->own->name, STR_NULL, base_buf_str(&b), err);
+	}
+	TRY(agent_patch_opened(v, &b, err));
+	return agent_job_write(
+		job, KUBE_PATCH_MERGE, v->own->name, STR("status"), base_buf_str(&b), err);
+}
+
+/* -- the Leader record -- */
+
+static int take_term(struct agent_job *job, const struct protocol_view *v, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(AGENT_PATCH_MAX);
+	char since[BASE_TIME_LEN];
+	const struct crds_leader me = {.pod = v->pod,
+		.pod_uid = v->pod_uid,
+		.endpoint = v->endpoint,
+		.since = base_str(since),
+		.incarnation = v->incarnation,
+		.term = job->action.term,
+		.verifying = v->keeper.verifying,
+		.identity = v->keeper.identity,
+		.signature = v->keeper.term_signature};
+
+	base_time_format(v->wall_ns, since);
+	TRY(agent_patch_take_term(&me, &b, err));
+	return agent_job_write(
+		job, KUBE_PATCH_MERGE, v->leader->name, STR("status"), base_buf_str(&b), err);
+}
+
+int agent_start_write(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(AGENT_PATCH_MAX);
+
+	/* The fence, at the last moment: the Lease may have run out since the view was made. */
+	if (!kube_lease_may_write(job->r->lease))
+		return FAIL(err, ERR_CANCELLED, "the lease is not ours any more");
+	if (action->kind == PROTOCOL_TAKE_TERM)
+		return take_term(job, v, err);
+	if (action->kind == PROTOCOL_PREPARE)
+		TRY(agent_patch_prepare(v->leader, action->key, &b, err));
+	else if (action->kind == PROTOCOL_ACTIVATE)
+		TRY(agent_patch_activate(v->leader, action, v->wall_ns, &b, err));
+	else
+		TRY(agent_patch_prune(v->leader, action->epoch, &b, err));
+	return agent_job_write(
+		job, KUBE_PATCH_JSON, v->leader->name, STR("status"), base_buf_str(&b), err);
+}
+
+void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
+	const char *action, struct str note)
+{
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+
+	log_write(r->core->log, warning ? LOG_WARN : LOG_INFO, reason, LOG_STR("note", note));
+	if (!leader)
+		return;
+	const struct kube_event event = {.resource = &crds_functionkeys,
+		.regarding = {.ns = leader->ns, .name = leader->name, .uid = leader->uid},
+		.type = warning ? KUBE_EVENT_WARNING : KUBE_EVENT_NORMAL,
+		.reason = reason,
+		.action = action,
+		.note = note};
+	kube_event_emit(r->core->events, &event);
+}

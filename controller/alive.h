@@ -1,0 +1,32 @@
+/* A held connection to each leader's agent (GET /v1/alive on the peer port), so that the death of
+ * a leader is noticed at once instead of when the kubelet looks. Layer: controller.
+ *
+ * What counts is one thing: a connection that was held is gone, and the pod's kernel refuses new
+ * ones, CONTROLLER_REFUSALS times in a row. A network half that restarts is back before that; what
+ * is slow, cut or silent proves nothing (docs/adr/0003-evidence-of-a-dead-leader.md).
+ */
+#ifndef CONTROLLER_ALIVE_H
+#define CONTROLLER_ALIVE_H
+
+#include "controller/core.h"
+#include "controller/revision.h"
+
+#define CONTROLLER_REFUSALS   3
+#define CONTROLLER_REFUSAL_MS 60 /* between two tries after a connection was lost */
+#define CONTROLLER_RETRY_MS   5000
+
+struct controller_watchdog;
+
+/* changed(ctx) is called from the loop when controller_watchdog_state changes. NOMEM. */
+int controller_watchdog_new(struct controller_core *core, void (*changed)(void *ctx), void *ctx,
+	struct controller_watchdog **ret_dog, struct err *err) must_check;
+/* NULL is fine. Returns NULL. Memory goes when the loop has closed its handles. */
+struct controller_watchdog *controller_watchdog_free(struct controller_watchdog *dog);
+
+/* Whom to watch: "<address>:<port>", in this term. Another one, or another term, begins anew;
+ * empty: nobody. */
+void controller_watchdog_set(struct controller_watchdog *dog, struct str endpoint, int64_t term);
+
+enum controller_alive controller_watchdog_state(const struct controller_watchdog *dog);
+
+#endif

@@ -1,0 +1,34 @@
+/* The bodies of the controller's writes, as pure functions. Layer: controller. */
+#ifndef CONTROLLER_BODIES_H
+#define CONTROLLER_BODIES_H
+
+#include "controller/revision.h"
+
+#define CONTROLLER_BODY_MAX (64 * 1024)
+
+/* Who owns what is made for a revision: a ReplicaSet, ControllerRevision, Job, or a bare Pod. */
+struct controller_owner {
+	struct str api_version, kind, name, uid;
+};
+
+int controller_body_record(const struct controller_view *v, struct str function,
+	const struct controller_owner *owner, struct buf *b, struct err *err) must_check;
+int controller_body_lease(const struct controller_view *v, const struct controller_owner *owner,
+	struct buf *b, struct err *err) must_check;
+
+/* Merge patch on the Leader record's status. */
+int controller_body_status(const struct controller_view *v, const struct controller_plan *plan,
+	struct buf *b, struct err *err) must_check;
+
+/* To be applied: the headless Service and the EndpointSlice "<revision>-leader". Without an
+ * endpoint the slice has no address. */
+int controller_body_service(const struct controller_view *v, struct buf *b, struct err *err)
+	must_check;
+int controller_body_slice(
+	const struct controller_view *v, bool empty, struct buf *b, struct err *err) must_check;
+
+/* To be applied: a RoleBinding of a ClusterRole to groups ("group group …"). */
+int controller_body_rolebinding(struct str ns, struct str name, struct str role, struct str groups,
+	struct buf *b, struct err *err) must_check;
+
+#endif

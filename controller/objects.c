@@ -1,0 +1,223 @@
+#include "controller/objects.h"
+
+#include "pkg/base/alloc.h"
+#include "pkg/base/text.h"
+
+#define LABEL_REVISION   "/metadata/labels/functionkey.dev~1revision"
+#define NOTE_SENDERS     "/metadata/annotations/functionkey.dev~1senders"
+#define NOTE_FINGERPRINT "/metadata/annotations/functionkey.dev~1fingerprint"
+
+const struct kube_resource controller_leases = {
+	"coordination.k8s.io", "v1", "leases", "Lease", true};
+const struct kube_resource controller_namespaces = {"", "v1", "namespaces", "Namespace", false};
+const struct kube_resource controller_services = {"", "v1", "services", "Service", true};
+const struct kube_resource controller_slices = {
+	"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true};
+const struct kube_resource controller_rolebindings = {
+	"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true};
+const struct kube_resource controller_replicasets = {
+	"apps", "v1", "replicasets", "ReplicaSet", true};
+const struct kube_resource controller_controllerrevisions = {
+	"apps", "v1", "controllerrevisions", "ControllerRevision", true};
+const struct kube_resource controller_jobs = {"batch", "v1", "jobs", "Job", true};
+const struct kube_resource controller_knative_revisions = {
+	"serving.knative.dev", "v1", "revisions", "Revision", true};
+
+const char *controller_condition_name(enum controller_condition c)
+{
+	static const char *const names[] = {
+#define CONTROLLER_CONDITION_NAME(name, text) text,
+		CONTROLLER_CONDITIONS(CONTROLLER_CONDITION_NAME)
+#undef CONTROLLER_CONDITION_NAME
+	};
+	return (unsigned)c < CONTROLLER_CONDITION_COUNT ? names[c] : "Unknown";
+}
+
+bool controller_opens(const struct controller_record *member, int64_t epoch)
+{
+	if (epoch <= 0 || member->opened_incarnation != member->incarnation)
+		return false;
+	for (size_t i = 0; i < member->opened_len; i++)
+		if (member->opened[i] == epoch)
+			return true;
+	return false;
+}
+
+/* -- FunctionKeys: decoded wholly, then condensed into one block -- */
+
+#define TEXTS (11 + CONTROLLER_CONDITION_COUNT)
+
+static size_t texts_of(struct controller_record *r, struct str *texts[static TEXTS])
+{
+	struct str *const all[] = {&r->meta.ns, &r->meta.name, &r->meta.uid, &r->meta.rv,
+		&r->revision, &r->function, &r->owner_uid, &r->leader_pod, &r->leader_uid,
+		&r->endpoint, &r->pod_uid};
+
+	memcpy(texts, all, sizeof(all));
+	for (size_t i = 0; i < CONTROLLER_CONDITION_COUNT; i++)
+		texts[ARRAY_LEN(all) + i] = &r->conditions[i].reason;
+	return TEXTS;
+}
+
+static int condense(const struct controller_record *from, void **ret_object, struct err *err)
+{
+	struct str *texts[TEXTS];
+	struct controller_record copy = *from;
+	const size_t n = texts_of(&copy, texts);
+	size_t bytes = sizeof(*from);
+
+	for (size_t i = 0; i < n; i++)
+		bytes += texts[i]->n;
+	struct controller_record *r = base_alloc(1, bytes);
+	if (!r)
+		return FAIL(err, ERR_NOMEM, "record");
+	char *to = (char *)(r + 1);
+	for (size_t i = 0; i < n; i++) {
+		if (texts[i]->n)
+			memcpy(to, texts[i]->p, texts[i]->n);
+		texts[i]->p = to;
+		to += texts[i]->n;
+	}
+	*r = copy;
+	*ret_object = r;
+	return 0;
+}
+
+static void read_conditions(const struct crds_functionkey *fk, struct controller_record *r)
+{
+	for (size_t i = 0; i < CONTROLLER_CONDITION_COUNT; i++) {
+		const struct crds_condition *c = crds_condition_find(
+			fk, base_str(controller_condition_name((enum controller_condition)i)));
+		struct controller_condition_state *s = &r->conditions[i];
+		if (!c)
+			continue;
+		s->set = true;
+		s->status = c->status;
+		s->reason = c->reason;
+		if (base_time_parse(c->last_transition, &s->since_ns, NULL) < 0)
+			s->since_ns = 0;
+	}
+}
+
+static void read_leader(const struct crds_functionkey *fk, struct controller_record *r)
+{
+	const struct crds_key *active = crds_key_active(fk);
+
+	r->function = fk->function;
+	r->owner_uid = fk->owner_uid;
+	r->active_epoch = active ? active->epoch : 0;
+	if (active)
+		r->active_fingerprint = active->fingerprint;
+	if (fk->has_leader) {
+		r->leader_pod = fk->leader.pod;
+		r->leader_uid = fk->leader.pod_uid;
+		r->endpoint = fk->leader.endpoint;
+		r->term = fk->leader.term;
+		r->leader_incarnation = fk->leader.incarnation;
+	}
+	r->members_total = fk->members_total;
+	r->members_ready = fk->members_ready;
+	for (size_t i = 0; i < fk->keys_len; i++)
+		r->history_lost |= base_str_eq(fk->keys[i].reason, STR("KeyLost"));
+	read_conditions(fk, r);
+}
+
+static int record_decode(struct str doc, void **ret_object, struct err *err)
+{
+	_cleanup_(crds_functionkey_free) struct crds_functionkey *fk = NULL;
+
+	TRY(crds_functionkey_decode(doc, &fk, err));
+	struct controller_record r = {
+		.meta = {.ns = fk->ns,
+			.name = fk->name,
+			.uid = fk->uid,
+			.rv = fk->resource_version},
+		.role = fk->role,
+		.deleting = fk->deleting,
+		.revision = fk->revision,
+		.generation = fk->generation,
+		.pod_uid = fk->pod_uid,
+		.incarnation = fk->incarnation,
+		.opened_incarnation = fk->opened_incarnation,
+		.opened_len = fk->opened_len < CRDS_KEYS_MAX ? fk->opened_len : CRDS_KEYS_MAX,
+	};
+	for (size_t i = 0; i < r.opened_len; i++)
+		r.opened[i] = fk->opened[i].epoch;
+	if (fk->role == CRDS_LEADER)
+		read_leader(fk, &r);
+	return condense(&r, ret_object, err);
+}
+
+const struct kube_kind controller_record_kind = {.decode = record_decode};
+
+/* -- Pods -- */
+
+static int pod_decode(struct str doc, void **ret_object, struct err *err)
+{
+	struct crds_pod *pod = NULL;
+
+	TRY(crds_pod_decode(doc, &pod, err));
+	*ret_object = pod;
+	return 0;
+}
+
+static struct kube_meta pod_meta(const void *object)
+{
+	const struct crds_pod *pod = object;
+
+	return (struct kube_meta){
+		.ns = pod->ns, .name = pod->name, .uid = pod->uid, .rv = pod->resource_version};
+}
+
+const struct kube_kind controller_pod_kind = {.decode = pod_decode, .meta = pod_meta};
+
+/* -- the rest: projections -- */
+
+static const struct kube_field lease_fields[] = {
+	KUBE_META_FIELDS(struct controller_lease, meta),
+	{"/spec/holderIdentity", KUBE_FIELD_TEXT, 512, offsetof(struct controller_lease, holder)},
+	{LABEL_REVISION, KUBE_FIELD_TEXT, 63, offsetof(struct controller_lease, revision)},
+	{"/spec/leaseTransitions", KUBE_FIELD_INT, 0,
+		offsetof(struct controller_lease, transitions)},
+};
+static const struct kube_projection lease_projection = {
+	lease_fields, ARRAY_LEN(lease_fields), sizeof(struct controller_lease)};
+const struct kube_kind controller_lease_kind = {.projection = &lease_projection};
+
+static const struct kube_field namespace_fields[] = {
+	KUBE_META_FIELDS(struct controller_namespace, meta),
+	{NOTE_SENDERS, KUBE_FIELD_TEXT, 4096, offsetof(struct controller_namespace, senders)},
+	{"/metadata/deletionTimestamp", KUBE_FIELD_PRESENT, 0,
+		offsetof(struct controller_namespace, deleting)},
+};
+static const struct kube_projection namespace_projection = {
+	namespace_fields, ARRAY_LEN(namespace_fields), sizeof(struct controller_namespace)};
+const struct kube_kind controller_namespace_kind = {.projection = &namespace_projection};
+
+static const struct kube_field slice_fields[] = {
+	KUBE_META_FIELDS(struct controller_slice, meta),
+	{LABEL_REVISION, KUBE_FIELD_TEXT, 63, offsetof(struct controller_slice, revision)},
+	{NOTE_FINGERPRINT, KUBE_FIELD_TEXT, 63, offsetof(struct controller_slice, fingerprint)},
+	{"/metadata/annotations/functionkey.dev~1endpoint", KUBE_FIELD_TEXT, 300,
+		offsetof(struct controller_slice, address)},
+};
+static const struct kube_projection slice_projection = {
+	slice_fields, ARRAY_LEN(slice_fields), sizeof(struct controller_slice)};
+const struct kube_kind controller_slice_kind = {.projection = &slice_projection};
+
+static const struct kube_field service_fields[] = {
+	KUBE_META_FIELDS(struct controller_owned, meta),
+	{LABEL_REVISION, KUBE_FIELD_TEXT, 63, offsetof(struct controller_owned, revision)},
+};
+static const struct kube_projection service_projection = {
+	service_fields, ARRAY_LEN(service_fields), sizeof(struct controller_owned)};
+const struct kube_kind controller_service_kind = {.projection = &service_projection};
+
+static const struct kube_field rolebinding_fields[] = {
+	KUBE_META_FIELDS(struct controller_owned, meta),
+	{"/metadata/annotations/functionkey.dev~1subjects", KUBE_FIELD_TEXT, 4096,
+		offsetof(struct controller_owned, subjects)},
+};
+static const struct kube_projection rolebinding_projection = {
+	rolebinding_fields, ARRAY_LEN(rolebinding_fields), sizeof(struct controller_owned)};
+const struct kube_kind controller_rolebinding_kind = {.projection = &rolebinding_projection};

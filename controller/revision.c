@@ -1,0 +1,183 @@
+#include "controller/revision.h"
+
+const struct crds_pod *controller_pod_find(const struct controller_view *v, struct str uid)
+{
+	for (size_t i = 0; i < v->pods_len; i++)
+		if (base_str_eq(v->pods[i]->uid, uid))
+			return v->pods[i];
+	return NULL;
+}
+
+static bool is_replica(const struct crds_pod *pod)
+{
+	return pod->injected && pod->phase != CRDS_POD_SUCCEEDED && pod->phase != CRDS_POD_FAILED;
+}
+
+static void wake(struct controller_plan *plan, int64_t at_ns)
+{
+	if (plan->wake_ns == 0 || at_ns < plan->wake_ns)
+		plan->wake_ns = at_ns;
+}
+
+/* -- counts and conditions -- */
+
+static int64_t count_pods(const struct controller_view *v)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < v->pods_len; i++)
+		n += is_replica(v->pods[i]) && !v->pods[i]->deleting;
+	return n;
+}
+
+/* Members that can open the active key and whose pod still runs. */
+static int64_t count_holders(const struct controller_view *v, bool only_staying)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < v->members_len; i++) {
+		const struct controller_record *m = v->members[i];
+		const struct crds_pod *pod = controller_pod_find(v, m->pod_uid);
+		if (pod && is_replica(pod) && !m->deleting && !(only_staying && pod->deleting) &&
+			controller_opens(m, v->leader->active_epoch))
+			n++;
+	}
+	return n;
+}
+
+static void set(struct controller_plan *plan, enum controller_condition c,
+	enum crds_condition_status status, const char *reason, const char *message)
+{
+	plan->conditions[c].status = status;
+	plan->conditions[c].reason = reason;
+	plan->conditions[c].message = message;
+}
+
+static void judge_leader(const struct controller_view *v, struct controller_plan *plan)
+{
+	struct str pod = STR_NULL;
+	struct str uid = STR_NULL;
+	const bool held = v->lease && controller_holder_parse(v->lease->holder, &pod, &uid) &&
+			  base_str_eq(uid, v->leader->leader_uid) && v->leader->leader_uid.n;
+
+	if (held)
+		set(plan, CONTROLLER_LEADER, CRDS_TRUE, "LeaseHeld",
+			"The replica named in status.leader holds the Lease.");
+	else if (v->lease && v->lease->holder.n)
+		set(plan, CONTROLLER_LEADER, CRDS_FALSE, "TakingTerm",
+			"A replica holds the Lease and has not taken its term yet.");
+	else
+		set(plan, CONTROLLER_LEADER, CRDS_FALSE, "NoLeader", "No replica holds the Lease.");
+}
+
+static void judge_keys(
+	const struct controller_view *v, int64_t holders, struct controller_plan *plan)
+{
+	const bool active = v->leader->active_epoch > 0;
+
+	set(plan, CONTROLLER_KEY, active ? CRDS_TRUE : CRDS_FALSE,
+		active ? "KeyActive" : "NoActiveKey",
+		active ? "Senders encrypt to the active key."
+		       : "The leader has not activated a key yet.");
+	if (!active)
+		set(plan, CONTROLLER_NO_HOLDER, CRDS_FALSE, "NoActiveKey",
+			"There is no active key yet.");
+	else if (holders == 0)
+		set(plan, CONTROLLER_NO_HOLDER, CRDS_TRUE, "LastHolderGone",
+			"No running replica can open messages for the active key; a replica that "
+			"starts will make a new one, and what was sealed before stays sealed.");
+	else
+		set(plan, CONTROLLER_NO_HOLDER, CRDS_FALSE, "HolderAlive",
+			"A running replica can open messages for the active key.");
+	set(plan, CONTROLLER_HISTORY, v->leader->history_lost ? CRDS_TRUE : CRDS_FALSE,
+		v->leader->history_lost ? "KeyLost" : "KeysKept",
+		v->leader->history_lost
+			? "A former key was lost with its last holder: messages for it stay sealed."
+			: "Every key in the history was handed on.");
+}
+
+static void judge_ready(struct controller_plan *plan)
+{
+	static const struct {
+		enum controller_condition condition;
+		enum crds_condition_status bad;
+	} order[] = {{CONTROLLER_NO_HOLDER, CRDS_TRUE}, {CONTROLLER_KEY, CRDS_FALSE},
+		{CONTROLLER_LEADER, CRDS_FALSE}};
+
+	set(plan, CONTROLLER_READY, CRDS_TRUE, "KeyActive",
+		"The revision has a leader, an active key and a replica that opens it.");
+	for (size_t i = ARRAY_LEN(order); i-- > 0;)
+		if (plan->conditions[order[i].condition].status == order[i].bad)
+			set(plan, CONTROLLER_READY, CRDS_FALSE,
+				plan->conditions[order[i].condition].reason,
+				plan->conditions[order[i].condition].message);
+}
+
+static bool differs(const struct controller_view *v, const struct controller_plan *plan)
+{
+	if (v->leader->members_total != plan->members_total ||
+		v->leader->members_ready != plan->members_ready)
+		return true;
+	for (size_t i = 0; i < CONTROLLER_CONDITION_COUNT; i++) {
+		const struct controller_condition_state *is = &v->leader->conditions[i];
+		if (!is->set || is->status != plan->conditions[i].status ||
+			!base_str_eq(is->reason, base_str(plan->conditions[i].reason)))
+			return true;
+	}
+	return false;
+}
+
+void controller_status(const struct controller_view *v, struct controller_plan *plan)
+{
+	if (!v->leader || v->leader->deleting)
+		return;
+	const int64_t holders = count_holders(v, false);
+	plan->members_total = count_pods(v);
+	plan->members_ready = count_holders(v, true);
+	judge_leader(v, plan);
+	judge_keys(v, holders, plan);
+	set(plan, CONTROLLER_MEMBERS,
+		plan->members_total > 0 && plan->members_ready >= plan->members_total ? CRDS_TRUE
+										      : CRDS_FALSE,
+		plan->members_total == 0                     ? "NoReplicas"
+		: plan->members_ready >= plan->members_total ? "AllMembersReady"
+							     : "MembersJoining",
+		plan->members_total == 0 ? "The revision has no replicas."
+		: plan->members_ready >= plan->members_total
+			? "Every replica opens messages for the active key."
+			: "Some replicas do not open messages for the active key yet.");
+	judge_ready(plan);
+	if (!differs(v, plan))
+		return;
+	const int64_t at = v->status_ns + CONTROLLER_STATUS_EVERY_NS;
+	if (v->status_ns != 0 && v->boot_ns < at)
+		wake(plan, at);
+	else
+		plan->write_status = true;
+}
+
+/* -- creation -- */
+
+/* Any replica of the revision can say who owns it. */
+static const struct crds_pod *some_replica(const struct controller_view *v)
+{
+	for (size_t i = 0; i < v->pods_len; i++)
+		if (is_replica(v->pods[i]) && !v->pods[i]->deleting)
+			return v->pods[i];
+	return NULL;
+}
+
+void controller_revision_step(const struct controller_view *v, struct controller_plan *ret_plan)
+{
+	*ret_plan = (struct controller_plan){0};
+	if (!v->opted_in)
+		return;
+	ret_plan->create_for = some_replica(v);
+	ret_plan->create_record = !v->leader && ret_plan->create_for;
+	ret_plan->create_lease = !v->lease && ret_plan->create_for;
+	if (!v->leader || v->leader->deleting)
+		return;
+	controller_status(v, ret_plan);
+	controller_supervise(v, ret_plan);
+	controller_endpoints(v, ret_plan);
+}

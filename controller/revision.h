@@ -1,0 +1,82 @@
+/* One revision, as pure steps: what is seen of it, now -> what to write. Layer: controller.
+ *
+ * Each part owns its own fields or children: the Leader record (created once, its counts and
+ * conditions afterwards), the Lease (created once; emptied when its holder is dead), the leader's
+ * Service and EndpointSlice. Nothing here writes keys, leaders or re-encryption keys.
+ */
+#ifndef CONTROLLER_REVISION_H
+#define CONTROLLER_REVISION_H
+
+#include "controller/objects.h"
+#include "pkg/base/env.h"
+
+#define CONTROLLER_STATUS_EVERY_NS  NS_PER_S        /* counts and conditions: one write a second */
+#define CONTROLLER_RELEASE_EVERY_NS (30 * NS_PER_S) /* releases of one revision's Lease */
+
+/* What the held connection to the leader's agent says (controller/alive.h). */
+enum controller_alive {
+	CONTROLLER_ALIVE_UNKNOWN = 0, /* not connected yet, or cut in a way that proves nothing */
+	CONTROLLER_ALIVE_HELD,
+	CONTROLLER_ALIVE_REFUSED /* was held in this term; now the pod's kernel refuses */
+};
+
+struct controller_view {
+	int64_t boot_ns, wall_ns;
+	struct str ns, revision;
+	bool opted_in;                      /* the namespace has the label */
+	const struct crds_pod *const *pods; /* of the revision */
+	size_t pods_len;
+	const struct controller_record *leader; /* NULL: none */
+	const struct controller_record *const *members;
+	size_t members_len;
+	const struct controller_lease *lease; /* NULL: none */
+	const struct controller_slice *slice; /* NULL: none */
+	bool has_service;
+	enum controller_alive alive;
+	int64_t released_ns,
+		status_ns; /* boot clock of the last release, of the last status write */
+	unsigned releases; /* in a row without a key that became active after */
+};
+
+/* Why a Lease is emptied: a label of the failover metric. */
+enum controller_evidence {
+	CONTROLLER_NO_EVIDENCE = 0,
+	CONTROLLER_POD_GONE,
+	CONTROLLER_POD_ENDED,
+	CONTROLLER_AGENT_TERMINATED,
+	CONTROLLER_CONNECTION_REFUSED,
+	CONTROLLER_EVIDENCE_COUNT
+};
+const char *controller_evidence_name(enum controller_evidence e);
+
+struct controller_plan {
+	bool create_record, create_lease;
+	const struct crds_pod *create_for; /* its owner shall own what is created */
+	bool write_status; /* counts and conditions below differ from the record's */
+	int64_t members_total, members_ready;
+	struct controller_condition_wanted {
+		enum crds_condition_status status;
+		const char *reason, *message;
+	} conditions[CONTROLLER_CONDITION_COUNT];
+	enum controller_evidence evidence;
+	bool confirm_gone; /* POD_GONE: ask the API server before acting, a cache may be behind */
+	bool release;      /* empty the Lease now: its holder is dead */
+	bool create_service;
+	bool write_slice, remove_endpoints;
+	int64_t wake_ns; /* boot clock; 0: none */
+};
+
+void controller_revision_step(const struct controller_view *v, struct controller_plan *ret_plan);
+
+/* -- the parts, apart for tests -- */
+void controller_status(const struct controller_view *v, struct controller_plan *plan);
+void controller_supervise(const struct controller_view *v, struct controller_plan *plan);
+void controller_endpoints(const struct controller_view *v, struct controller_plan *plan);
+
+/* "<pod>_<podUID>_<incarnation>": the parts of a holder; false if it is not of our form. */
+bool controller_holder_parse(struct str holder, struct str *ret_pod, struct str *ret_uid);
+
+/* The pod with this UID; NULL if it is not among them. */
+const struct crds_pod *controller_pod_find(const struct controller_view *v, struct str uid);
+
+#endif

@@ -1,0 +1,63 @@
+/* Fast failover: a Lease whose holder is dead is emptied, so that nobody waits for its end. Only
+ * on hard evidence, never on a time-out alone; expiry stays the last resort (DESIGN 5.4). */
+#include "controller/revision.h"
+
+const char *controller_evidence_name(enum controller_evidence e)
+{
+	static const char *const names[CONTROLLER_EVIDENCE_COUNT] = {
+		"none", "pod-gone", "pod-ended", "agent-terminated", "connection-refused"};
+
+	return (unsigned)e < CONTROLLER_EVIDENCE_COUNT ? names[e] : "unknown";
+}
+
+bool controller_holder_parse(struct str holder, struct str *ret_pod, struct str *ret_uid)
+{
+	size_t last = holder.n;
+
+	while (last > 0 && holder.p[last - 1] != '_')
+		last--;
+	if (last < CRDS_UID_LEN + 3 || holder.p[last - 2 - CRDS_UID_LEN] != '_')
+		return false;
+	*ret_uid = base_str_sub(holder, last - 1 - CRDS_UID_LEN, last - 1);
+	*ret_pod = base_str_sub(holder, 0, last - 2 - CRDS_UID_LEN);
+	return ret_pod->n > 0;
+}
+
+static enum controller_evidence evidence(const struct controller_view *v, struct str uid)
+{
+	const struct crds_pod *pod = controller_pod_find(v, uid);
+
+	if (!pod)
+		return CONTROLLER_POD_GONE;
+	if (pod->phase == CRDS_POD_FAILED || pod->phase == CRDS_POD_SUCCEEDED)
+		return CONTROLLER_POD_ENDED;
+	if (pod->agent_terminated)
+		return CONTROLLER_AGENT_TERMINATED;
+	/* Only of the replica that leads in the recorded term is there a connection. */
+	if (v->alive == CONTROLLER_ALIVE_REFUSED && base_str_eq(v->leader->leader_uid, uid))
+		return CONTROLLER_CONNECTION_REFUSED;
+	return CONTROLLER_NO_EVIDENCE;
+}
+
+void controller_supervise(const struct controller_view *v, struct controller_plan *plan)
+{
+	struct str pod = STR_NULL;
+	struct str uid = STR_NULL;
+
+	if (!v->leader || !v->lease || !controller_holder_parse(v->lease->holder, &pod, &uid))
+		return;
+	plan->evidence = evidence(v, uid);
+	if (plan->evidence == CONTROLLER_NO_EVIDENCE)
+		return;
+	/* A revision whose leaders die one after the other is left to the Lease's own time: each
+	 * release costs every replica a re-keying. */
+	const unsigned doublings = v->releases < 5 ? v->releases : 5;
+	const int64_t at = v->released_ns + (CONTROLLER_RELEASE_EVERY_NS << doublings);
+	if (v->released_ns != 0 && v->boot_ns < at) {
+		if (plan->wake_ns == 0 || at < plan->wake_ns)
+			plan->wake_ns = at;
+		return;
+	}
+	plan->release = true;
+	plan->confirm_gone = plan->evidence == CONTROLLER_POD_GONE;
+}

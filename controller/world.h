@@ -1,0 +1,54 @@
+/* What the controller sees: caches of all kinds that it reads, and which revision each object
+ * concerns. Layer: controller.
+ *
+ * A revision is named "<namespace>/<revision>" in queues. Objects are borrowed until the loop runs
+ * on.
+ */
+#ifndef CONTROLLER_WORLD_H
+#define CONTROLLER_WORLD_H
+
+#include "controller/core.h"
+#include "controller/revision.h"
+
+struct controller_world;
+
+struct controller_world_handler {
+	void (*revision)(void *ctx, struct str key); /* something of this revision changed */
+	void (*ns)(void *ctx, struct str name);      /* a namespace or its access changed */
+	void (*synced)(void *ctx);                   /* all caches are filled */
+};
+
+int controller_world_new(struct controller_core *core,
+	const struct controller_world_handler *handler, void *ctx,
+	struct controller_world **ret_world, struct err *err) must_check;
+struct controller_world *controller_world_free(struct controller_world *w);
+CLEANUP_FREE(struct controller_world, controller_world_free);
+
+bool controller_world_synced(const struct controller_world *w);
+
+/* Names all revisions and namespaces again, as if all had changed: for who becomes active. */
+void controller_world_replay(struct controller_world *w);
+
+/* Fills what is seen of a revision; times, alive and counters are the caller's. Lists live until
+ * the next call. NOMEM. */
+int controller_world_look(struct controller_world *w, struct str key, struct controller_view *v,
+	struct err *err) must_check;
+
+/* NULL: not opted in. */
+const struct controller_namespace *controller_world_namespace(
+	const struct controller_world *w, struct str name);
+
+/* The RoleBinding of ours with this name; NULL: none. */
+const struct controller_owned *controller_world_rolebinding(
+	const struct controller_world *w, struct str ns, struct str name);
+
+/* For metrics. */
+struct controller_world_counts {
+	size_t pods, records, leases, namespaces;
+};
+struct controller_world_counts controller_world_counts(const struct controller_world *w);
+
+/* "<namespace>/<revision>" of a pod; false if it has no revision. */
+bool controller_pod_key(const struct crds_pod *pod, char dst[static 512]);
+
+#endif
