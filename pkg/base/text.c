@@ -131,6 +131,32 @@ int base_parse_u64(struct str s, uint64_t max, uint64_t *ret_n, struct err *err)
 	return 0;
 }
 
+size_t base_utf8_next(const char *p, size_t n, uint32_t *ret_c)
+{
+	static const struct {
+		uint8_t mask, lead;
+		uint32_t low; /* what is below has a shorter form */
+	} forms[] = {
+		{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	const uint8_t first = (uint8_t)p[0];
+
+	for (size_t len = 1; len <= ARRAY_LEN(forms) && len <= n; len++) {
+		if ((first & forms[len - 1].mask) != forms[len - 1].lead)
+			continue;
+		uint32_t c = first & (uint8_t)~forms[len - 1].mask;
+		for (size_t i = 1; i < len; i++) {
+			if (((uint8_t)p[i] & 0xc0) != 0x80)
+				return 0;
+			c = c << 6 | ((uint8_t)p[i] & 0x3f);
+		}
+		if (c < forms[len - 1].low || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+			return 0;
+		*ret_c = c;
+		return len;
+	}
+	return 0;
+}
+
 static struct tm to_tm(int64_t wall_ns)
 {
 	const time_t t = (time_t)(wall_ns / NS_PER_S);
