@@ -2,6 +2,7 @@
  * empty-handed replica contends; at one record, after a kick. */
 #include "agent/replica_internal.h"
 
+#include "agent/kick.h"
 #include "crds/pod.h"
 #include "pkg/base/log.h"
 #include "pkg/kube/frame.h"
@@ -181,4 +182,13 @@ void agent_replica_kicked(struct agent_replica *r, struct str member_name)
 		return;
 	r->kicked_ns = now;
 	(void)kube_start(r->core->client, &request, got_kicked, r, NULL, NULL);
+}
+
+void agent_replica_kick_leader(struct agent_replica *r)
+{
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+	const struct crds_functionkey *own = agent_records_own(r->records);
+
+	if (leader && own && leader->has_leader && !r->plan.leading)
+		agent_kick_send(r->core, leader->leader.endpoint, own->name, own->resource_version);
 }

@@ -61,6 +61,8 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 		take_answer(r, resp->body);
 		made_is_written(r);
 		told(job);
+		if (job->kind == PROTOCOL_RECORD_UPDATE)
+			agent_replica_kick_leader(r);
 	}
 	agent_job_end(job, err);
 }
@@ -88,8 +90,10 @@ static void got_own(void *ctx, const struct kube_response *resp, const struct er
 {
 	struct agent_job *job = ctx;
 
-	if (!err)
+	if (!err) {
 		take_answer(job->r, resp->body);
+		agent_replica_kick_leader(job->r);
+	}
 	agent_job_end(job, err);
 }
 
