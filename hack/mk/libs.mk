@@ -76,5 +76,6 @@ $(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
 $(eval $(call program_rule,functionkey-agent,agent/main.c,agent))
 $(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
 $(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
+$(eval $(call program_rule,envelope-tool,pkg/envelope/tool_main.c,envelope))
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -14,7 +14,7 @@ static bool all_known(const struct envelope_header *h)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	_cleanup_(base_buf_done) struct buf again = base_buf(2 * ENVELOPE_PROTECTED_MAX);
+	_cleanup_(base_buf_done) struct buf again = base_buf(ENVELOPE_PROTECTED_MAX + 1);
 	struct envelope_header h;
 	struct err err = {0};
 

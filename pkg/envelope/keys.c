@@ -64,8 +64,8 @@ static int hmac(struct envelope_context *ctx, const uint8_t key[static SECRET_LE
 int envelope_keys_derive(struct envelope_context *ctx, struct str protected, const struct secret *k,
 	struct envelope_keys *ret, struct err *err)
 {
-	_cleanup_(base_secret_wipe) struct secret prk;
-	_cleanup_(envelope_keys_wipe) struct envelope_keys keys;
+	_cleanup_(base_secret_wipe) struct secret prk = {0};
+	_cleanup_(envelope_keys_wipe) struct envelope_keys keys = {0};
 	uint8_t h[ENVELOPE_HASH_LEN];
 
 	TRY(envelope_hash(ctx, protected, h, err));

@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-#define PLAIN (ENVELOPE_SEGMENT + 5000)
+#define PLAIN ((size_t)ENVELOPE_SEGMENT + 5000)
 
 struct sample {
 	struct env env;
