@@ -1,5 +1,7 @@
 /* The reader against json-c: what json-c refuses, ours refuses; what ours takes, json-c takes, and
- * both read the same. Ours may refuse more: lone surrogates, bad UTF-8, json-c's extensions. */
+ * both read the same. Ours may refuse more: lone surrogates, bad UTF-8, json-c's extensions. json-c
+ * 0.16 takes some good surrogate pairs (those of U+1D800 to U+1DFFF and the like in higher planes)
+ * for lone ones and reads U+FFFD: texts with it are not compared. */
 #include "pkg/base/alloc.h"
 #include "pkg/kube/json.h"
 
@@ -9,6 +11,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Walks a value of ours along a tree of theirs; recursion is bounded by KUBE_JSON_DEPTH_MAX. */
 static void same(struct kube_json *r, struct json_object *o, struct arena *arena);
+
+static bool has_high_plane(struct str s)
+{
+	for (size_t i = 0; i + 1 < s.n; i++)
+		if (((uint8_t)s.p[i] == 0xf0 && ((uint8_t)s.p[i + 1] & 0xf) == 0xd) ||
+			(uint8_t)s.p[i] > 0xf0)
+			return true;
+	return false;
+}
 
 /* Members of the object that r is on; -1: a key of it is too long for ours. */
 static int64_t count_members(struct kube_json r)
@@ -46,7 +57,7 @@ static void same_object(struct kube_json *r, struct json_object *o, struct arena
 		base_assert(kube_json_next_key(r, &key, &more, NULL) == 0);
 		if (!more)
 			return;
-		if (members != kept || memchr(key.p, 0, key.n)) {
+		if (members != kept || memchr(key.p, 0, key.n) || has_high_plane(key)) {
 			base_assert(kube_json_skip(r, NULL) == 0);
 			continue;
 		}
@@ -91,7 +102,8 @@ static void same(struct kube_json *r, struct json_object *o, struct arena *arena
 	case KUBE_JSON_STRING:
 		base_assert(kube_json_string(r, arena, &s, NULL) == 0);
 		base_assert(json_object_is_type(o, json_type_string));
-		base_assert(base_str_eq(s, base_str_n(json_object_get_string(o),
+		base_assert(has_high_plane(s) ||
+			    base_str_eq(s, base_str_n(json_object_get_string(o),
 						   (size_t)json_object_get_string_len(o))));
 		return;
 	case KUBE_JSON_NUMBER: {
