@@ -25,11 +25,6 @@ static int decode(struct str doc, void **ret_object, struct err *err)
 	return 0;
 }
 
-static void *free_object(void *object)
-{
-	return crds_functionkey_free(object);
-}
-
 static struct kube_meta meta(const void *object)
 {
 	const struct crds_functionkey *fk = object;
@@ -38,7 +33,7 @@ static struct kube_meta meta(const void *object)
 		.ns = fk->ns, .name = fk->name, .uid = fk->uid, .rv = fk->resource_version};
 }
 
-static const struct kube_kind kind = {.decode = decode, .free = free_object, .meta = meta};
+static const struct kube_kind kind = {.decode = decode, .meta = meta};
 
 /* True if a is as new as b or newer. What cannot be compared counts as newer: the watch is right.
  */

@@ -81,8 +81,8 @@ static void rest_after(struct agent_replica *r, struct agent_rest *rest, const s
 static void note_trouble(
 	struct agent_replica *r, const struct agent_job *job, const struct err *err)
 {
-	(void)snprintf(r->trouble, sizeof(r->trouble), "%s: %s: %s", protocol_kind_name(job->kind),
-		base_err_class_name(err->class), err->msg);
+	(void)snprintf(r->trouble, sizeof(r->trouble), "%s: %s: %.120s",
+		protocol_kind_name(job->kind), base_err_class_name(err->class), err->msg);
 	log_write(r->core->log, LOG_WARN, "an action failed and will be tried again",
 		LOG_STR("action", base_str(protocol_kind_name(job->kind))),
 		LOG_STR("subject", base_str(job->subject)), LOG_ERR("error", err));
@@ -150,10 +150,13 @@ static void start(struct agent_replica *r, struct agent_job *job, const struct p
 
 	*job = (struct agent_job){.r = r, .kind = a->kind, .action = *a};
 	if (a->member) {
-		(void)base_str_copy(
-			a->member->name, job->subject, sizeof(job->subject), "name", NULL);
-		(void)base_str_copy(
-			a->member->pod_uid, job->pod_uid, sizeof(job->pod_uid), "uid", NULL);
+		if (base_str_copy(a->member->name, job->subject, sizeof(job->subject), "name",
+			    &err) < 0 ||
+			base_str_copy(a->member->pod_uid, job->pod_uid, sizeof(job->pod_uid),
+				"pod UID", &err) < 0) {
+			job->kind = 0;
+			return;
+		}
 	}
 	if (peer)
 		peer->busy = true;
@@ -360,7 +363,8 @@ static void lease_lost(void *ctx, const char *reason)
 	struct agent_replica *r = ctx;
 
 	log_write(r->core->log, LOG_WARN, "lost the lease", LOG_STR("reason", base_str(reason)));
-	(void)agent_records_follow_members(r->records, false, NULL);
+	if (agent_records_follow_members(r->records, false, NULL) < 0)
+		log_write(r->core->log, LOG_ERROR, "cannot stop watching the members");
 	agent_replica_wake(r);
 }
 

@@ -63,7 +63,7 @@ void agent_replica_unwatch(struct agent_replica *r, struct agent_replica_watcher
 
 /* For /v1/status and metrics. */
 struct agent_replica_stats {
-	uint64_t steps, actions[PROTOCOL_KIND_COUNT], failures[PROTOCOL_KIND_COUNT];
+	uint64_t steps, kicks, actions[PROTOCOL_KIND_COUNT], failures[PROTOCOL_KIND_COUNT];
 	size_t members, members_refused, jobs;
 	int64_t incarnation, held_epochs;
 	int64_t won_ns, active_ns; /* boot clock: Lease won, key active in our term; 0: never */

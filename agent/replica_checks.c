@@ -181,7 +181,9 @@ void agent_replica_kicked(struct agent_replica *r, struct str member_name)
 		now - r->kicked_ns < 5 * NS_PER_MS)
 		return;
 	r->kicked_ns = now;
-	(void)kube_start(r->core->client, &request, got_kicked, r, NULL, NULL);
+	/* A kick that is lost costs a little time: the watch will show the record too. */
+	if (kube_start(r->core->client, &request, got_kicked, r, NULL, NULL) == 0)
+		r->stats.kicks++;
 }
 
 void agent_replica_kick_leader(struct agent_replica *r)

@@ -1,0 +1,259 @@
+/* The two acts that take more than one request: creating a revision's record and Lease after
+ * looking at who owns its pods, and emptying a dead holder's Lease after a last look. */
+#include "controller/runner_internal.h"
+
+#include "pkg/base/log.h"
+
+/* -- emptying a Lease -- */
+
+static void emptied(void *ctx, const struct err *err)
+{
+	struct controller_job *job = ctx;
+
+	if (!err) {
+		job->r->stats.releases[job->evidence]++;
+		log_write(job->r->core->log, LOG_INFO, "released the lease of a dead leader",
+			LOG_STR("key", base_str(job->key)),
+			LOG_STR("holder", base_str(job->holder)),
+			LOG_STR("evidence", base_str(controller_evidence_name(job->evidence))));
+	}
+	/* Somebody else holds it now: that is what this was for. */
+	controller_job_end(
+		job, err && err->class != ERR_CONFLICT && err->class != ERR_NOT_FOUND ? err : NULL);
+}
+
+static int empty_lease(struct controller_job *job, struct err *err)
+{
+	const struct str key = base_str(job->key);
+	const size_t slash = base_str_find(key, '/', 0);
+	const struct str revision = base_str_sub(key, slash + 1, key.n);
+	char name[300];
+
+	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(revision));
+	const struct kube_ref lease = {.ns = base_str_sub(key, 0, slash), .name = base_str(name)};
+	return kube_lease_empty(job->r->core->client, &lease, base_str(job->holder),
+		CONTROLLER_FIELD_MANAGER, emptied, job, NULL, err);
+}
+
+static void pod_looked_up(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct controller_job *job = ctx;
+	_cleanup_(crds_pod_free) struct crds_pod *pod = NULL;
+	struct err why = {0};
+
+	if (err && err->class != ERR_NOT_FOUND) {
+		controller_job_end(job, err);
+		return;
+	}
+	if (!err && crds_pod_decode(resp->body, &pod, &why) < 0) {
+		controller_job_end(job, &why);
+		return;
+	}
+	if (pod && base_str_eq(pod->uid, base_str(job->pod_uid)) && pod->phase != CRDS_POD_FAILED &&
+		pod->phase != CRDS_POD_SUCCEEDED) {
+		/* It lives: its opt-in label was taken away, or the cache is behind. */
+		controller_job_end(job, NULL);
+		return;
+	}
+	if (empty_lease(job, &why) < 0)
+		controller_job_end(job, &why);
+}
+
+int controller_start_release(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err)
+{
+	struct str pod = STR_NULL;
+	struct str uid = STR_NULL;
+	char note[160];
+
+	TRY(base_str_copy(v->lease->holder, job->holder, sizeof(job->holder), "holder", err));
+	job->evidence = plan->evidence;
+	job->state->released_ns = v->boot_ns;
+	job->state->releases++;
+	if (!controller_holder_parse(base_str(job->holder), &pod, &uid))
+		return 0;
+	const int n = snprintf(note, sizeof(note), "released the Lease of %.*s: %s", STR_FMT(pod),
+		controller_evidence_name(plan->evidence));
+	controller_tell(job->r, v, true, "LeaderDead", "Release",
+		base_str_n(note, n > 0 && (size_t)n < sizeof(note) ? (size_t)n : 0));
+	if (!plan->confirm_gone) {
+		TRY(empty_lease(job, err));
+		return 1;
+	}
+	TRY(base_str_copy(pod, job->pod, sizeof(job->pod), "pod", err));
+	TRY(base_str_copy(uid, job->pod_uid, sizeof(job->pod_uid), "uid", err));
+	const struct kube_request request = {.verb = KUBE_GET,
+		.resource = &crds_pods,
+		.ns = v->ns,
+		.name = base_str(job->pod),
+		.max_body = CRDS_POD_MAX};
+	TRY(kube_start(job->r->core->client, &request, pod_looked_up, job, NULL, err));
+	return 1;
+}
+
+/* -- creating -- */
+
+static struct str job_ns(const struct controller_job *job)
+{
+	const struct str key = base_str(job->key);
+
+	return base_str_sub(key, 0, base_str_find(key, '/', 0));
+}
+
+static struct controller_view job_view(const struct controller_job *job)
+{
+	const struct str key = base_str(job->key);
+
+	return (struct controller_view){.ns = job_ns(job),
+		.revision = base_str_sub(key, base_str_find(key, '/', 0) + 1, key.n)};
+}
+
+static int create_next(struct controller_job *job, struct err *err);
+
+static void created(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct controller_job *job = ctx;
+	struct err why = {0};
+
+	(void)resp;
+	job->r->stats.writes++;
+	if (err && err->class != ERR_EXISTS) {
+		controller_job_end(job, err);
+		return;
+	}
+	const int r = create_next(job, &why);
+	if (r < 0)
+		controller_job_end(job, &why);
+	else if (r == 0)
+		controller_job_end(job, NULL);
+}
+
+/* The record first: agents wait for it; the Lease is what they then contend for. */
+static int create_next(struct controller_job *job, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
+	const struct controller_view v = job_view(job);
+	const bool record = job->create_record;
+
+	if (!record && !job->create_lease)
+		return 0;
+	if (record)
+		TRY(controller_body_record(&v, base_str(job->function), &job->owner, &b, err));
+	else
+		TRY(controller_body_lease(&v, &job->owner, &b, err));
+	job->create_record = false;
+	job->create_lease = record && job->create_lease;
+	const struct kube_request request = {.verb = KUBE_CREATE,
+		.resource = record ? &crds_functionkeys : &controller_leases,
+		.ns = v.ns,
+		.body = base_buf_str(&b),
+		.field_manager = CONTROLLER_FIELD_MANAGER};
+	TRY(kube_start(job->r->core->client, &request, created, job, NULL, err));
+	return 1;
+}
+
+/* What an owner's document says of itself. */
+static const struct kube_field meta_fields[] = {
+	{"/metadata/name", KUBE_FIELD_TEXT, 253, offsetof(struct kube_meta, name)},
+	{"/metadata/uid", KUBE_FIELD_TEXT, 128, offsetof(struct kube_meta, uid)},
+};
+static const struct kube_projection meta_projection = {
+	meta_fields, ARRAY_LEN(meta_fields), sizeof(struct kube_meta)};
+static const struct kube_kind meta_kind = {.projection = &meta_projection};
+
+/* The owner is there, and is the one that the pod names: a Leader record decides who receives a
+ * function's messages, so it hangs on nothing that was made up. */
+static void owner_looked_up(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct controller_job *job = ctx;
+	struct err why = {0};
+	void *object = NULL;
+	int r = 0;
+
+	if (err) {
+		controller_job_end(job, err);
+		return;
+	}
+	if (kube_kind_decode(&meta_kind, resp->body, &object, &why) < 0) {
+		controller_job_end(job, &why);
+		return;
+	}
+	const struct kube_meta *meta = object;
+	if (job->owner.uid.n && !base_str_eq(meta->uid, job->owner.uid))
+		r = FAIL(&why, ERR_DENIED, "%.*s %.*s has UID %.*s now, its pod names %.*s",
+			STR_FMT(job->owner.kind), STR_FMT(job->owner.name), STR_FMT(meta->uid),
+			STR_FMT(job->owner.uid));
+	else
+		r = base_str_copy(meta->uid, job->texts[3], sizeof(job->texts[3]), "uid", &why);
+	kube_kind_free(&meta_kind, object);
+	if (r == 0) {
+		job->owner.uid = base_str(job->texts[3]);
+		r = create_next(job, &why);
+	}
+	if (r < 0)
+		controller_job_end(job, &why);
+	else if (r == 0)
+		controller_job_end(job, NULL);
+}
+
+static int own(struct controller_job *job, struct str api_version, struct str kind, struct str name,
+	struct str uid, struct err *err)
+{
+	const struct str texts[] = {api_version, kind, name, uid};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		TRY(base_str_copy(texts[i], job->texts[i], sizeof(job->texts[i]), "owner", err));
+	job->owner = (struct controller_owner){.api_version = base_str(job->texts[0]),
+		.kind = base_str(job->texts[1]),
+		.name = base_str(job->texts[2]),
+		.uid = base_str(job->texts[3])};
+	return 0;
+}
+
+/* Where the owner can be looked up; NULL: it is taken as the pod says (its kind is not ours to
+ * read, and the garbage collector checks the UID). */
+static int find_owner(struct controller_job *job, const struct crds_pod *pod,
+	const struct kube_resource **ret_resource, struct err *err)
+{
+	char name[600];
+	const struct str hash = pod->controller_revision_hash;
+
+	*ret_resource = NULL;
+	if (pod->owner_uid.n == 0)
+		return own(job, STR("v1"), STR("Pod"), pod->name, pod->uid, err);
+	if (hash.n && (base_str_eq(pod->owner_kind, STR("StatefulSet")) ||
+			      base_str_eq(pod->owner_kind, STR("DaemonSet")))) {
+		if (base_str_eq(pod->owner_kind, STR("StatefulSet")))
+			(void)snprintf(name, sizeof(name), "%.*s", STR_FMT(hash));
+		else
+			(void)snprintf(name, sizeof(name), "%.*s-%.*s", STR_FMT(pod->owner_name),
+				STR_FMT(hash));
+		*ret_resource = &controller_controllerrevisions;
+		return own(job, STR("apps/v1"), STR("ControllerRevision"), base_str(name), STR_NULL,
+			err);
+	}
+	if (base_str_eq(pod->owner_kind, STR("ReplicaSet")))
+		*ret_resource = &controller_replicasets;
+	else if (base_str_eq(pod->owner_kind, STR("Job")))
+		*ret_resource = &controller_jobs;
+	return own(
+		job, pod->owner_api_version, pod->owner_kind, pod->owner_name, pod->owner_uid, err);
+}
+
+int controller_start_create(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err)
+{
+	const struct kube_resource *resource = NULL;
+
+	job->create_record = plan->create_record;
+	job->create_lease = plan->create_lease;
+	job->state->made_ns = v->boot_ns;
+	TRY(crds_pod_function(plan->create_for, job->function, err));
+	TRY(find_owner(job, plan->create_for, &resource, err));
+	if (!resource)
+		return create_next(job, err);
+	const struct kube_request request = {
+		.verb = KUBE_GET, .resource = resource, .ns = v->ns, .name = job->owner.name};
+	TRY(kube_start(job->r->core->client, &request, owner_looked_up, job, NULL, err));
+	return 1;
+}
