@@ -30,8 +30,8 @@
 
 #define CRDS_KEYS_MAX     12
 #define CRDS_REVOKED_MAX  64
-#define CRDS_KFRAG_MAX    2048 /* base64 characters */
-#define CRDS_OBJECT_MAX   (256 * 1024)
+#define CRDS_KFRAG_MAX    2048       /* base64 characters */
+#define CRDS_OBJECT_MAX   (2u << 20) /* more than etcd stores; little of it is kept */
 #define CRDS_REVISION_MAX 52
 #define CRDS_UID_LEN      36
 
