@@ -19,7 +19,9 @@ SRC_envelope := $(filter-out %_seal.c %_open.c,$(call not_lib,pkg/envelope))
 SRC_controller := $(call not_lib,controller)
 SRC_agent := $(call not_lib,agent)
 SRC_keeper := $(call not_lib,keeper)
-ARCHIVES := base kube http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper
+# PID 1 of the sidecar, also a program of its own: without libraries it takes 1.2 MiB less.
+SRC_supervisor := agent/supervisor.c
+ARCHIVES := base kube http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
@@ -36,6 +38,7 @@ TEST_NEED_protocol := protocol crds kmsg kube pre_hold pre_send pre_public base
 NEED_controller := controller protocol crds kmsg kube http pre_public base
 NEED_agent := agent protocol crds kmsg kube http envelope_seal envelope pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+NEED_supervisor := supervisor base
 SYS_base := -lcrypto
 SYS_kmsg := -lcrypto
 SYS_kube := -lcurl -luv -ljson-c -lyaml -lcrypto
@@ -75,6 +78,7 @@ endef
 $(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
 $(eval $(call program_rule,functionkey-agent,agent/main.c,agent))
 $(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
+$(eval $(call program_rule,functionkey-supervisor,agent/supervisor_main.c,supervisor))
 $(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
 $(eval $(call program_rule,envelope-tool,pkg/envelope/tool_main.c,envelope))
 
