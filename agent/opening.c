@@ -1,0 +1,184 @@
+#include "agent/opening_internal.h"
+
+#include "pkg/base/alloc.h"
+
+#include <stdio.h>
+
+int agent_opening_new(struct agent_openings *s, void (*ready)(void *ctx), void *ctx,
+	struct agent_opening **ret_opening, struct err *err)
+{
+	struct agent_opening *o = base_alloc(1, sizeof(*o));
+
+	if (!o)
+		return FAIL(err, ERR_NOMEM, "opening");
+	o->s = s;
+	o->ready = ready;
+	o->ctx = ctx;
+	o->in = base_buf(ENVELOPE_HEAD_MAX + AGENT_CHUNK_MAX);
+	o->started_ns = base_boot_ns(&s->core->env);
+	*ret_opening = o;
+	return 0;
+}
+
+struct agent_opening *agent_opening_free(struct agent_opening *o)
+{
+	if (!o)
+		return NULL;
+	agent_opening_unpark(o);
+	envelope_opener_done(&o->opener);
+	base_secret_wipe(&o->k);
+	base_buf_done(&o->in);
+	if (!o->in_keeper)
+		return base_free(o);
+	o->orphan = true;
+	return NULL;
+}
+
+static int bad_state(struct err *err)
+{
+	return FAIL(err, ERR_BUG, "an opening that is not in that state");
+}
+
+/* The secret is at hand: from here on plaintext can come. */
+static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
+{
+	const size_t at = o->message.body_at;
+
+	TRY(envelope_opener_begin(&o->opener, o->s->envelope, &o->message, &o->k, err));
+	agent_opening_keep_key(o);
+	base_secret_wipe(&o->k);
+	o->has_head = true;
+	o->state = AGENT_OPENING_BODY;
+	return envelope_opener_add(
+		&o->opener, base_str_n(o->in.data + at, o->in.len - at), out, err);
+}
+
+static int find_and_begin(struct agent_opening *o, struct buf *out, struct err *err)
+{
+	const int r = agent_opening_find_key(o, err);
+
+	if (r != 0)
+		return r;
+	return begin_body(o, out, err);
+}
+
+static int add_head(struct agent_opening *o, struct str bytes, struct buf *out, struct err *err)
+{
+	struct err why = {0};
+
+	TRY(base_buf_add_str(&o->in, bytes, err));
+	if (envelope_parse(base_buf_str(&o->in), &o->message, &why) < 0) {
+		if (why.class == ERR_NOT_READY)
+			return 0;
+		if (err)
+			*err = why;
+		return -(int)why.class;
+	}
+	if (o->message.header.kind != ENVELOPE_EVENT)
+		return REFUSE(err, KIND, "only events are opened here");
+	return find_and_begin(o, out, err);
+}
+
+static int end_state(struct agent_opening *o, int r)
+{
+	if (r < 0)
+		o->state = AGENT_OPENING_DEAD;
+	return r;
+}
+
+int agent_opening_add(struct agent_opening *o, struct str bytes, struct buf *out, struct err *err)
+{
+	if (o->state == AGENT_OPENING_HEAD)
+		return end_state(o, add_head(o, bytes, out, err));
+	if (o->state == AGENT_OPENING_BODY)
+		return end_state(o, envelope_opener_add(&o->opener, bytes, out, err));
+	return bad_state(err);
+}
+
+int agent_opening_resume(struct agent_opening *o, struct buf *out, struct err *err)
+{
+	if (o->state != AGENT_OPENING_KNOWN)
+		return bad_state(err);
+	if (o->why.class) {
+		if (err)
+			*err = o->why;
+		return end_state(o, -(int)o->why.class);
+	}
+	/* Where the keeper answered, k is there; who was parked asks anew. */
+	if (o->asked)
+		return end_state(o, begin_body(o, out, err));
+	return end_state(o, find_and_begin(o, out, err));
+}
+
+int agent_opening_end(struct agent_opening *o, struct buf *out, struct err *err)
+{
+	if (o->state == AGENT_OPENING_HEAD)
+		return end_state(o, REFUSE(err, TRUNCATED, "the message ends inside of its head"));
+	if (o->state != AGENT_OPENING_BODY)
+		return bad_state(err);
+	return end_state(o, envelope_opener_end(&o->opener, out, err));
+}
+
+const struct agent_opened *agent_opening_head(const struct agent_opening *o)
+{
+	return o->has_head ? &o->opened : NULL;
+}
+
+int64_t agent_opening_started_ns(const struct agent_opening *o)
+{
+	return o->started_ns;
+}
+
+/* -- what all share -- */
+
+int agent_openings_new(struct agent_core *core, struct envelope_context *envelope,
+	struct agent_replica *replica, struct agent_openings **ret_openings, struct err *err)
+{
+	_cleanup_(agent_openings_free) struct agent_openings *s = base_alloc(1, sizeof(*s));
+
+	if (!s)
+		return FAIL(err, ERR_NOMEM, "openings");
+	s->core = core;
+	s->envelope = envelope;
+	TAILQ_INIT(&s->parked);
+	s->tokens = AGENT_COLD_BURST;
+	s->filled_ns = base_boot_ns(&core->env);
+	(void)snprintf(s->name, sizeof(s->name), "%.*s/%.*s", STR_FMT(core->self.ns),
+		STR_FMT(core->self.revision));
+	TRY(envelope_cache_new(&core->env, AGENT_CACHE_MAX, &s->cache, err));
+	if (uv_timer_init(core->loop, &s->timer) != 0)
+		return FAIL(err, ERR_TERMINAL, "timer");
+	s->timer.data = s;
+	s->timer_open = true;
+	s->replica = replica;
+	s->watcher = (struct agent_replica_watcher){.changed = agent_openings_changed, .ctx = s};
+	agent_replica_watch(replica, &s->watcher);
+	*ret_openings = STEAL(s);
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	base_free(handle->data);
+}
+
+struct agent_openings *agent_openings_free(struct agent_openings *s)
+{
+	if (!s)
+		return NULL;
+	if (s->replica)
+		agent_replica_unwatch(s->replica, &s->watcher);
+	s->cache = envelope_cache_free(s->cache);
+	if (!s->timer_open)
+		return base_free(s);
+	uv_close((uv_handle_t *)&s->timer, timer_closed);
+	return NULL;
+}
+
+struct agent_openings_stats agent_openings_stats(const struct agent_openings *s)
+{
+	struct agent_openings_stats stats = s->stats;
+
+	stats.cache = envelope_cache_stats(s->cache);
+	return stats;
+}

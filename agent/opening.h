@@ -1,0 +1,77 @@
+/* Opening messages, whatever brings them: strict head, our recipient entry, the content secret from
+ * cache or keeper, the body. Layer: agent. Bodies never leave this process; the keeper gets the
+ * recipient entry alone.
+ *
+ * A message for a key that may still come is parked: bounded in number and time. Openings that need
+ * the keeper are paced apart from those that do not, so that a flood of new keys starves nobody
+ * whose key is at hand.
+ */
+#ifndef AGENT_OPENING_H
+#define AGENT_OPENING_H
+
+#include "agent/choose.h"
+#include "agent/core.h"
+#include "agent/problem.h"
+#include "pkg/envelope/cache.h"
+
+#define AGENT_PARKED_MAX 256
+#define AGENT_PARK_NS    (5 * NS_PER_S)
+#define AGENT_COLD_RATE  8000 /* keeper openings a second */
+#define AGENT_COLD_BURST 1024
+#define AGENT_CACHE_MAX  2048
+#define AGENT_CHUNK_MAX  (64u << 10) /* bytes that may be held beside a head */
+
+struct agent_openings; /* what all openings share */
+
+/* core, envelope and replica are borrowed and outlive it. */
+int agent_openings_new(struct agent_core *core, struct envelope_context *envelope,
+	struct agent_replica *replica, struct agent_openings **ret_openings, struct err *err)
+	must_check;
+/* Every opening was freed before. Memory goes when the loop has closed the timer. */
+struct agent_openings *agent_openings_free(struct agent_openings *s);
+CLEANUP_FREE(struct agent_openings, agent_openings_free);
+
+struct agent_openings_stats {
+	uint64_t cold, warm; /* secrets from the keeper, from the cache */
+	uint64_t parked_ever;
+	size_t parked, asking; /* now */
+	struct envelope_cache_stats cache;
+};
+struct agent_openings_stats agent_openings_stats(const struct agent_openings *s);
+
+/* -- one message -- */
+
+struct agent_opening;
+
+#define AGENT_OPENING_WAIT 1
+
+/* ready is called from the loop, once, after a call here said WAIT: then go on with
+ * agent_opening_resume. The caller owns *ret. NOMEM. */
+int agent_opening_new(struct agent_openings *s, void (*ready)(void *ctx), void *ctx,
+	struct agent_opening **ret_opening, struct err *err) must_check;
+/* At any time, also while it waits. Returns NULL. */
+struct agent_opening *agent_opening_free(struct agent_opening *o);
+CLEANUP_FREE(struct agent_opening, agent_opening_free);
+
+/* Takes at most AGENT_CHUNK_MAX bytes; appends plaintext that verified to out (room: that of
+ * ENVELOPE_OUT_ROOM). 0: go on; AGENT_OPENING_WAIT: all bytes were taken, bring no more until
+ * resumed. Problems: MALFORMED, TAMPERED, NO_KEY, WRONG_RECIPIENT, TOO_LARGE, NOT_READY. */
+int agent_opening_add(struct agent_opening *o, struct str bytes, struct buf *out, struct err *err)
+	must_check;
+/* As agent_opening_add, after ready. May say WAIT again. */
+int agent_opening_resume(struct agent_opening *o, struct buf *out, struct err *err) must_check;
+/* No more bytes come: only success means that all of it is genuine and complete. A whole message's
+ * plaintext is released here, never before. */
+int agent_opening_end(struct agent_opening *o, struct buf *out, struct err *err) must_check;
+
+/* What is known once the head was taken; NULL before. Borrowed from the opening. */
+struct agent_opened {
+	const struct envelope_header *header;
+	int64_t epoch;
+	enum crds_key_state state;
+	bool warm; /* no keeper was needed */
+};
+const struct agent_opened *agent_opening_head(const struct agent_opening *o);
+int64_t agent_opening_started_ns(const struct agent_opening *o);
+
+#endif
