@@ -20,3 +20,12 @@ CPPFLAGS := -I. -include pkg/base/banned.h -DFUNCTIONKEY_VERSION='"$(VERSION)"'
 CFLAGS := -std=gnu17 $(OPT) $(WARN) $(GCC_WARN) $(HARDEN) $(WERROR) -fPIE \
 	-ffile-prefix-map=$(CURDIR)=. -MMD -MP
 LDFLAGS := $(LDHARDEN)
+
+# make V=1 shows the commands.
+ifeq ($(V),1)
+say = @:
+Q :=
+else
+say = @printf '  %-6s %s\n'
+Q := @
+endif

@@ -37,6 +37,8 @@ NEED_protocol := protocol crds kmsg kube pre_public base
 TEST_NEED_protocol := protocol crds kmsg kube pre_hold pre_send pre_public base
 NEED_controller := controller protocol crds kmsg kube http pre_public base
 NEED_agent := agent protocol crds kmsg kube http envelope_seal envelope pre_send pre_public base
+# Tests of the agent have real keepers in process.
+TEST_NEED_agent := agent keeper protocol crds kmsg kube http envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_supervisor := supervisor base
 SYS_base := -lcrypto
@@ -56,13 +58,14 @@ archives = $(patsubst %,$(B)/lib/lib%.a,$(1))
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 define archive_rule
 $(B)/lib/lib$(1).a: $$(call objs,$$(SRC_$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcsD $$@ $$^
+	$(Q)ar rcsD $$@ $$^
 endef
 $(foreach a,$(ARCHIVES),$(eval $(call archive_rule,$(a))))
 
@@ -72,7 +75,8 @@ ifneq ($$(wildcard $(2)),)
 PROGRAMS += $(B)/bin/$(1)
 $(B)/bin/$(1): $(B)/obj/$(2:.c=.o) $$(call archives,$$(NEED_$(3)))
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ $$(SYS_$(3))
+	$(say) LD $$@
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $$(SYS_$(3))
 endif
 endef
 $(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
@@ -81,5 +85,8 @@ $(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
 $(eval $(call program_rule,functionkey-supervisor,agent/supervisor_main.c,supervisor))
 $(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
 $(eval $(call program_rule,envelope-tool,pkg/envelope/tool_main.c,envelope))
+$(eval $(call program_rule,kube-apitest,pkg/kube/apitest_main.c,kube))
+$(eval $(call program_rule,kube-candidate,pkg/kube/candidate_main.c,kube))
+$(B)/bin/kube-apitest: $(B)/obj/pkg/kube/apitest_lease_main.o
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

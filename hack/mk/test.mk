@@ -11,7 +11,8 @@ CTIME = $(call binaries,ctime)
 define test_rule
 $(B)/test/$(1:.c=): $(B)/obj/$(1:.c=.o) $$(call archives,$$(or $$(TEST_NEED_$(call row,$(1))),$$(NEED_$(call row,$(1)))))
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ $$(SYS_$(call row,$(1))) -lcmocka
+	$(say) LD $$@
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $$(SYS_$(call row,$(1))) -lcmocka
 endef
 TEST_SOURCES := $(foreach d,$(FOLDERS),$(wildcard $(d)/*_test.c $(d)/*_torture.c $(d)/*_ctime.c $(d)/*_bench.c))
 $(foreach t,$(TEST_SOURCES),$(eval $(call test_rule,$(t))))
@@ -38,7 +39,8 @@ FUZZ_FLAGS := -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitiz
 define fuzz_rule
 $(B)/fuzz/$(1:.c=): $(1) $$(foreach a,$$(NEED_$(call row,$(1))),$$(SRC_$$(a)))
 	@mkdir -p $$(@D)
-	clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $$@ $$^ $$(SYS_$(call row,$(1)))
+	$(say) FUZZ $$@
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $$@ $$^ $$(SYS_$(call row,$(1)))
 endef
 $(foreach t,$(FUZZ_SOURCES),$(eval $(call fuzz_rule,$(t))))
 .PHONY: fuzz

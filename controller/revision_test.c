@@ -1,0 +1,340 @@
+/* One revision, step by step: what is seen goes in, what shall be written comes out. */
+#include "controller/revision.h"
+#include "pkg/base/test.h"
+
+#define UID_A "aaaaaaaa-0000-0000-0000-000000000001"
+#define UID_B "bbbbbbbb-0000-0000-0000-000000000002"
+#define UID_X "cccccccc-0000-0000-0000-000000000003"
+
+struct scene {
+	struct crds_pod pods[2];
+	const struct crds_pod *pod_list[2];
+	struct controller_record leader, members[2];
+	const struct controller_record *member_list[2];
+	struct controller_lease lease;
+	struct controller_slice slice;
+	struct controller_view v;
+};
+
+/* What the status writer would have written for the scene: so that nothing differs. */
+static void settle_status(struct scene *s)
+{
+	struct controller_plan plan = {0};
+
+	controller_status(&s->v, &plan);
+	s->leader.members_total = plan.members_total;
+	s->leader.members_ready = plan.members_ready;
+	for (unsigned c = 0; c < CONTROLLER_CONDITION_COUNT; c++)
+		s->leader.conditions[c] = (struct controller_condition_state){.set = true,
+			.status = plan.conditions[c].status,
+			.reason = base_str(plan.conditions[c].reason)};
+}
+
+/* Two replicas, a leads, both open epoch 3, all is written. */
+static void settled(struct scene *s)
+{
+	*s = (struct scene){0};
+	for (int i = 0; i < 2; i++) {
+		s->pods[i] = (struct crds_pod){.ns = STR("shop"),
+			.name = i ? STR("billing-b") : STR("billing-a"),
+			.uid = i ? STR(UID_B) : STR(UID_A),
+			.injected = true,
+			.phase = CRDS_POD_RUNNING};
+		s->pod_list[i] = &s->pods[i];
+		s->members[i] = (struct controller_record){.role = CRDS_MEMBER,
+			.pod_uid = s->pods[i].uid,
+			.incarnation = 1,
+			.opened_incarnation = 1,
+			.opened = {3},
+			.opened_len = 1};
+		s->member_list[i] = &s->members[i];
+	}
+	s->leader = (struct controller_record){.role = CRDS_LEADER,
+		.leader_uid = STR(UID_A),
+		.endpoint = STR("10.0.0.1:9471"),
+		.term = 4,
+		.active_epoch = 3};
+	s->lease = (struct controller_lease){.holder = STR("billing-a_" UID_A "_1")};
+	s->slice = (struct controller_slice){.address = STR("10.0.0.1:9471"),
+		.fingerprint = STR("00000000000000000000000000000000")};
+	s->v = (struct controller_view){.boot_ns = 100 * NS_PER_S,
+		.ns = STR("shop"),
+		.revision = STR("billing-1"),
+		.opted_in = true,
+		.pods = s->pod_list,
+		.pods_len = 2,
+		.leader = &s->leader,
+		.members = s->member_list,
+		.members_len = 2,
+		.lease = &s->lease,
+		.slice = &s->slice,
+		.has_service = true,
+		.alive = CONTROLLER_ALIVE_HELD};
+	settle_status(s);
+}
+
+static void quiet(struct scene *s)
+{
+	(void)s;
+}
+
+static void opted_out(struct scene *s)
+{
+	s->v.opted_in = false;
+	s->v.leader = NULL;
+}
+
+static void new_revision(struct scene *s)
+{
+	s->v.leader = NULL;
+	s->v.lease = NULL;
+}
+
+static void no_replica_injected(struct scene *s)
+{
+	new_revision(s);
+	s->pods[0].injected = s->pods[1].injected = false;
+}
+
+static void only_a_lease_is_missing(struct scene *s)
+{
+	s->v.lease = NULL;
+	settle_status(s);
+}
+
+static void member_left(struct scene *s)
+{
+	s->v.members_len = 1;
+	s->v.pods_len = 1;
+}
+
+static void member_left_just_written(struct scene *s)
+{
+	member_left(s);
+	s->v.status_ns = s->v.boot_ns - NS_PER_S / 2;
+}
+
+static void keeper_restarted(struct scene *s)
+{
+	s->members[1].incarnation = 2;
+}
+
+static void last_holder_gone(struct scene *s)
+{
+	s->v.members_len = 0;
+	s->v.pods_len = 0;
+	s->lease.holder = STR_NULL;
+}
+
+static void leader_pod_gone(struct scene *s)
+{
+	s->pods[0].uid = STR(UID_X);
+	s->members[0].pod_uid = STR(UID_X);
+	settle_status(s);
+}
+
+static void leader_pod_failed(struct scene *s)
+{
+	s->pods[0].phase = CRDS_POD_FAILED;
+	settle_status(s);
+}
+
+static void agent_terminated(struct scene *s)
+{
+	s->pods[0].agent_terminated = true;
+}
+
+static void refused(struct scene *s)
+{
+	s->v.alive = CONTROLLER_ALIVE_REFUSED;
+}
+
+static void refused_of_a_former_leader(struct scene *s)
+{
+	s->v.alive = CONTROLLER_ALIVE_REFUSED;
+	s->leader.leader_uid = STR(UID_B);
+	settle_status(s);
+}
+
+static void silent(struct scene *s)
+{
+	s->v.alive = CONTROLLER_ALIVE_UNKNOWN;
+	s->pods[0].ready = false;
+}
+
+static void released_just_now(struct scene *s)
+{
+	agent_terminated(s);
+	s->v.released_ns = s->v.boot_ns - NS_PER_S;
+	s->v.releases = 1;
+}
+
+static void foreign_holder(struct scene *s)
+{
+	s->lease.holder = STR("some-other-client");
+	settle_status(s);
+}
+
+static void released_lease(struct scene *s)
+{
+	s->lease.holder = STR_NULL;
+	settle_status(s);
+}
+
+static void leader_moved(struct scene *s)
+{
+	s->leader.endpoint = STR("10.0.0.2:9471");
+}
+
+static void key_changed(struct scene *s)
+{
+	s->leader.active_fingerprint.b[0] = 1;
+}
+
+static void service_deleted(struct scene *s)
+{
+	s->v.has_service = false;
+}
+
+static void record_deleting(struct scene *s)
+{
+	s->leader.deleting = true;
+	s->v.has_service = false;
+	s->pods[0].agent_terminated = true;
+}
+
+static const struct {
+	const char *name;
+	void (*set)(struct scene *);
+	bool record, lease, status, release, confirm, service, slice, empty, wakes;
+	enum controller_evidence evidence;
+} rows[] = {
+	{"a quiet revision has nothing to write", quiet},
+	{"nor has one that is not opted in", opted_out},
+	{"a new revision gets record and Lease", new_revision, .record = true, .lease = true},
+	{"but not before a replica has an agent", no_replica_injected},
+	{"a Lease that was deleted comes back", only_a_lease_is_missing, .lease = true},
+	{"counts follow", member_left, .status = true},
+	{"once a second", member_left_just_written, .wakes = true},
+	{"a restarted keeper does not count as ready", keeper_restarted, .status = true},
+	{"the last holder's end is told", last_holder_gone, .status = true, .slice = true,
+		.empty = true},
+	{"a gone pod's Lease is emptied after a look", leader_pod_gone, .release = true,
+		.confirm = true, .slice = true, .empty = true, .evidence = CONTROLLER_POD_GONE},
+	{"a failed pod's at once", leader_pod_failed, .release = true,
+		.evidence = CONTROLLER_POD_ENDED},
+	{"a dead agent's at once", agent_terminated, .release = true,
+		.evidence = CONTROLLER_AGENT_TERMINATED},
+	{"one whose kernel refuses, too", refused, .release = true,
+		.evidence = CONTROLLER_CONNECTION_REFUSED},
+	{"but only of who leads now", refused_of_a_former_leader},
+	{"silence and unreadiness prove nothing", silent},
+	{"not twice in half a minute", released_just_now, .wakes = true,
+		.evidence = CONTROLLER_AGENT_TERMINATED},
+	{"a foreign holder is left alone", foreign_holder},
+	{"a released Lease too", released_lease},
+	{"the slice follows the leader", leader_moved, .slice = true},
+	{"and the key", key_changed, .slice = true},
+	{"a deleted Service comes back", service_deleted, .service = true},
+	{"a record that goes away is left alone", record_deleting},
+};
+
+static void test_steps(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		static struct scene s;
+		struct controller_plan plan;
+		settled(&s);
+		rows[i].set(&s);
+		controller_revision_step(&s.v, &plan);
+		if (plan.create_record != rows[i].record || plan.create_lease != rows[i].lease ||
+			plan.write_status != rows[i].status)
+			fail_msg("%s: record %d, lease %d, status %d", rows[i].name,
+				plan.create_record, plan.create_lease, plan.write_status);
+		if (plan.release != rows[i].release || plan.confirm_gone != rows[i].confirm ||
+			plan.evidence != rows[i].evidence)
+			fail_msg("%s: release %d, confirm %d, evidence %s", rows[i].name,
+				plan.release, plan.confirm_gone,
+				controller_evidence_name(plan.evidence));
+		if (plan.create_service != rows[i].service || plan.write_slice != rows[i].slice ||
+			plan.remove_endpoints != rows[i].empty)
+			fail_msg("%s: service %d, slice %d, empty %d", rows[i].name,
+				plan.create_service, plan.write_slice, plan.remove_endpoints);
+		if ((plan.wake_ns > s.v.boot_ns) != rows[i].wakes)
+			fail_msg("%s: wakes at %lld", rows[i].name, (long long)plan.wake_ns);
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*set)(struct scene *);
+	enum crds_condition_status ready, no_holder;
+	const char *reason;
+	int64_t total, members_ready;
+} condition_rows[] = {
+	{"all well", quiet, CRDS_TRUE, CRDS_FALSE, "KeyActive", 2, 2},
+	{"one keeper restarted", keeper_restarted, CRDS_TRUE, CRDS_FALSE, "KeyActive", 2, 1},
+	{"scaled to zero", last_holder_gone, CRDS_FALSE, CRDS_TRUE, "LastHolderGone", 0, 0},
+	{"between two leaders", released_lease, CRDS_FALSE, CRDS_FALSE, "NoLeader", 2, 2},
+};
+
+static void test_conditions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(condition_rows); i++) {
+		static struct scene s;
+		struct controller_plan plan = {0};
+		settled(&s);
+		condition_rows[i].set(&s);
+		controller_status(&s.v, &plan);
+		if (plan.conditions[CONTROLLER_READY].status != condition_rows[i].ready ||
+			plan.conditions[CONTROLLER_NO_HOLDER].status !=
+				condition_rows[i].no_holder ||
+			strcmp(plan.conditions[CONTROLLER_READY].reason,
+				condition_rows[i].reason) != 0 ||
+			plan.members_total != condition_rows[i].total ||
+			plan.members_ready != condition_rows[i].members_ready)
+			fail_msg("%s: %s %lld/%lld", condition_rows[i].name,
+				plan.conditions[CONTROLLER_READY].reason,
+				(long long)plan.members_ready, (long long)plan.members_total);
+	}
+}
+
+static void test_holders(void **state)
+{
+	static const struct {
+		const char *holder, *pod; /* NULL: refused */
+	} holders[] = {
+		{"billing-a_" UID_A "_1", "billing-a"},
+		{"a_b_" UID_A "_12", "a_b"},
+		{"_" UID_A "_1", NULL},
+		{"billing-a_" UID_A, NULL},
+		{"", NULL},
+		{"_", NULL},
+		{"client-go_5d1f", NULL},
+	};
+	struct str pod = STR_NULL;
+	struct str uid = STR_NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(holders); i++) {
+		if (controller_holder_parse(base_str(holders[i].holder), &pod, &uid) !=
+			(holders[i].pod != NULL))
+			fail_msg("'%s'", holders[i].holder);
+		if (holders[i].pod) {
+			assert_true(base_str_eq(pod, base_str(holders[i].pod)));
+			assert_true(base_str_eq(uid, STR(UID_A)));
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_holders),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
