@@ -195,6 +195,26 @@ static void test_impossible_fields_are_refused(void **state)
 	world_done(&w);
 }
 
+/* Parsers alone, before any verification, keep scalars in range. */
+static void test_parsers_refuse_scalars_out_of_range(void **state)
+{
+	static const uint8_t too_large[PRE_SCALAR_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	struct world w;
+	struct pre_kfrag kfrag;
+	struct pre_cfrag cfrag;
+
+	(void)state;
+	world_make(&w, 1, 1, PRE_SIGN_BOTH);
+	memcpy(w.kfrags[0].b + PRE_KFRAG_RK, too_large, sizeof(too_large));
+	assert_class("rk", ERR_INVALID,
+		pre_kfrag_parse(w.ctx, w.kfrags[0].b, PRE_KFRAG_LEN, &kfrag, err));
+	memcpy(w.cfrags[0].b + PRE_CFRAG_Z, too_large, sizeof(too_large));
+	assert_class("z", ERR_INVALID,
+		pre_cfrag_parse(w.ctx, w.cfrags[0].b, PRE_CFRAG_LEN, &cfrag, err));
+	world_done(&w);
+}
+
 static int decrypt(struct world *w, const struct pre_cfrag *v, size_t n, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf plain = base_buf(1000);
@@ -245,6 +265,66 @@ static void test_sets_of_cfrags_that_do_not_fit(void **state)
 	world_done(&w);
 }
 
+/* A proxy that uses another scalar for one of E, V and U, and proves what it can: the same t and z
+ * for all three, so that exactly one equation does not hold. */
+static void forge(struct world *w, size_t lie, struct pre_cfrag *ret)
+{
+	const struct {
+		const struct pre_point *p;
+		size_t first, second;
+	} rows[] = {
+		{&w->capsule.e, PRE_CFRAG_E1, PRE_CFRAG_E2},
+		{&w->capsule.v, PRE_CFRAG_V1, PRE_CFRAG_V2},
+		{&w->ctx->u, PRE_CFRAG_U1, PRE_CFRAG_U2},
+	};
+	struct secret rk;
+	struct secret other = {0};
+	struct secret z = {0};
+	uint8_t b[PRE_CFRAG_LEN];
+	uint8_t h[PRE_SCALAR_LEN];
+
+	memcpy(rk.b, w->kfrags[0].b + PRE_KFRAG_RK, sizeof(rk.b));
+	memcpy(b, w->cfrags[0].b, sizeof(b));
+	assert_ok("scalar", pre_scalar_random(w->ctx, &other, err));
+	assert_ok("t", pre_scalar_random(w->ctx, &z, err));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct pre_point point;
+		/* U1 is signed, so that a lie about U is one about both others. */
+		const bool honest = lie == 2 ? i == 2 : i != lie;
+		assert_true(pre_mul(w->ctx, honest ? &rk : &other, rows[i].p, &point));
+		pre_point_bytes(w->ctx, &point, b + rows[i].first);
+		assert_true(pre_mul(w->ctx, &z, rows[i].p, &point));
+		pre_point_bytes(w->ctx, &point, b + rows[i].second);
+	}
+	assert_ok("challenge", pre_cfrag_h(w->ctx, &w->capsule, b, h, err));
+	struct secret product = lie == 2 ? other : rk;
+	assert_true(pre_scalar_mul(w->ctx, &product, h));
+	assert_true(pre_scalar_add(w->ctx, &z, product.b));
+	memcpy(b + PRE_CFRAG_Z, z.b, sizeof(z.b));
+	assert_ok("parse", pre_cfrag_parse(w->ctx, b, sizeof(b), ret, err));
+}
+
+static void test_each_equation_of_the_proof_counts(void **state)
+{
+	struct world w;
+	struct pre_cfrag cfrag;
+
+	(void)state;
+	world_make(&w, 1, 1, PRE_SIGN_BOTH);
+	for (size_t lie = 0; lie < 4; lie++) {
+		struct err err = {0};
+
+		forge(&w, lie, &cfrag);
+		const int r = pre_cfrag_verify(
+			w.ctx, &cfrag, &w.capsule, &w.verifying, &w.delegating, &w.receiving, &err);
+		if (lie == 3 && r < 0)
+			fail_msg("an honest cfrag is refused: %s", err.msg);
+		if (lie < 3 && (r == 0 || err.detail != PRE_REASON_PROOF))
+			fail_msg("lie %zu: %s", lie, err.msg);
+	}
+	world_done(&w);
+}
+
 static void test_secret_keys_that_are_no_scalars(void **state)
 {
 	static const char *const keys[] = {
@@ -283,7 +363,9 @@ int main(void)
 		cmocka_unit_test(test_every_changed_byte_is_seen),
 		cmocka_unit_test(test_every_other_length_is_refused),
 		cmocka_unit_test(test_impossible_fields_are_refused),
+		cmocka_unit_test(test_parsers_refuse_scalars_out_of_range),
 		cmocka_unit_test(test_sets_of_cfrags_that_do_not_fit),
+		cmocka_unit_test(test_each_equation_of_the_proof_counts),
 		cmocka_unit_test(test_secret_keys_that_are_no_scalars),
 	};
 

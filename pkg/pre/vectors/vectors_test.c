@@ -1,3 +1,5 @@
+#include <openssl/evp.h>
+
 #include "pkg/base/test.h"
 #include "pkg/pre/vectors/vectors.h"
 
@@ -12,6 +14,17 @@ static const char *const files[] = {
 	"py-umbral-pre-0.11.0.json",
 	"rust-umbral-pre-0.11.0.json",
 };
+
+static void read_whole(const char *path, struct buf *to)
+{
+	FILE *f = fopen(path, "r");
+	char part[4096];
+
+	assert_non_null(f);
+	for (size_t n = 0; (n = fread(part, 1, sizeof(part), f)) > 0;)
+		assert_ok(path, base_buf_add(to, part, n, err));
+	assert_int_equal(fclose(f), 0);
+}
 
 static void run_all(bool replay_only, unsigned *ret_passed, unsigned *ret_skipped)
 {
@@ -48,6 +61,32 @@ static void test_replay(void **state)
 	run_all(true, &passed, &skipped);
 	assert_int_equal(passed, 15);
 	assert_int_equal(skipped, 10 + 6 + 139 + 3 * 15);
+}
+
+/* The bytes are those that the packages made. */
+static void test_the_files_are_the_recorded_ones(void **state)
+{
+	_cleanup_(base_buf_done) struct buf sums = base_buf(4096);
+	_cleanup_(base_buf_done) struct buf file = base_buf(4 << 20);
+
+	(void)state;
+	read_whole(FOLDER "/SHA256SUMS", &sums);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char path[256];
+		char line[256];
+		char hex[65];
+		uint8_t digest[32];
+
+		(void)snprintf(path, sizeof(path), FOLDER "/%s", files[i]);
+		base_buf_clear(&file);
+		read_whole(path, &file);
+		assert_int_equal(
+			EVP_Digest(file.data, file.len, digest, NULL, EVP_sha256(), NULL), 1);
+		base_hex(digest, sizeof(digest), hex);
+		(void)snprintf(line, sizeof(line), "%s  %s\n", hex, files[i]);
+		if (!strstr((const char *)sums.data, line))
+			fail_msg("%s is not what SHA256SUMS says", files[i]);
+	}
 }
 
 static void write_file(const char *path, const char *text)
@@ -137,6 +176,7 @@ static void test_a_changed_case_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_files_are_the_recorded_ones),
 		cmocka_unit_test(test_all_files),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_files_that_are_none),
