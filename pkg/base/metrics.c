@@ -112,8 +112,8 @@ int base_metrics_declare(
 		TRY(metric_init(&t.metrics[i], &defs[i], &numbers, err));
 	}
 	m->numbers = numbers;
-	m->tables[m->tables_n++] = t;
-	t = (struct metric_table){0};
+	m->tables[m->tables_n++] =
+		(struct metric_table){.defs = defs, .n = n, .metrics = STEAL(t.metrics)};
 	return 0;
 }
 
@@ -182,7 +182,7 @@ static double *numbers_of(
 		if (m->values[l].learned)
 			value = clean(value, text);
 		const size_t i = value_index(m, l, value, &is_new);
-		if (is_new) {
+		if (is_new && m->values[l].learned) {
 			memcpy(m->values[l].learned[i], text, sizeof(text));
 			m->values[l].n++;
 		}
@@ -226,23 +226,23 @@ void base_metric_observe(struct metrics *m, const struct metric_def *def, double
 }
 
 double base_metric_get(
-	const struct metrics *r, const struct metric_def *def, const struct str *labels, size_t n)
+	const struct metrics *m, const struct metric_def *def, const struct str *labels, size_t n)
 {
-	const struct metric *m = metric_of(r, def);
+	const struct metric *me = metric_of(m, def);
 	double sum = 0;
 	size_t at = 0;
 
-	base_assert(n == m->labels);
+	base_assert(n == me->labels);
 	for (size_t l = 0; l < n; l++) {
 		bool is_new = false;
-		const size_t i = value_index(m, l, labels[l], &is_new);
+		const size_t i = value_index(me, l, labels[l], &is_new);
 		if (is_new)
 			return 0;
-		at = at * (m->values[l].max + 1) + i;
+		at = at * (me->values[l].max + 1) + i;
 	}
 	if (def->kind != METRIC_HISTOGRAM)
-		return m->numbers[at];
-	for (size_t i = 0; i + 1 < m->width; i++)
-		sum += m->numbers[at * m->width + i];
+		return me->numbers[at];
+	for (size_t i = 0; i + 1 < me->width; i++)
+		sum += me->numbers[at * me->width + i];
 	return sum;
 }
