@@ -155,8 +155,9 @@ static int open_sealed(
 
 	memcpy(inbox.b, a->grant.inbox, sizeof(inbox.b));
 	const struct pre_fingerprint fp = pre_fingerprint(&inbox);
-	const struct envelope_opening with = {.secret = a->inbox, .fp = &fp};
-	TRY(envelope_open(k->envelope, k->pre, &with, ENVELOPE_KINDS(KFRAG),
+	const struct envelope_opening with = {
+		.secret = a->inbox, .fp = &fp, .kinds = ENVELOPE_KINDS(KFRAG)};
+	TRY(envelope_open(k->envelope, k->pre, &with,
 		base_str_n(a->request->sealed, a->request->sealed_len), plain, &m, err));
 	TRY(keeper_grant_hash(k, &a->grant, hash, err));
 	const struct envelope_recipient *to = envelope_recipient_find(&m.header, &fp);

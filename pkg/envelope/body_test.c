@@ -54,9 +54,10 @@ static struct buf sealed_sample(struct world *w, struct str plaintext)
 
 static int open_sample(struct world *w, struct str bytes, struct buf *out, struct err *err)
 {
-	const struct envelope_opening with = {.secret = &w->sk, .fp = &w->fp};
+	const struct envelope_opening with = {
+		.secret = &w->sk, .fp = &w->fp, .kinds = ENVELOPE_KINDS(EVENT)};
 
-	return envelope_open(w->ctx, w->pre, &with, ENVELOPE_KINDS(EVENT), bytes, out, NULL, err);
+	return envelope_open(w->ctx, w->pre, &with, bytes, out, NULL, err);
 }
 
 static bool refusal(const struct err *err)
@@ -325,8 +326,8 @@ static void limits_are_kept(void **state)
 	assert_ok("begin", envelope_opener_begin(&o, w->ctx, &any.m, &any.k, err));
 	o.counter = ENVELOPE_SEGMENTS_MAX;
 	assert_class("segments", ERR_TOO_LARGE,
-		envelope_opener_add(
-			&o, base_str_n(any.segments[0].p, 2 * ENVELOPE_SEGMENT), &out, err));
+		envelope_opener_add(&o, base_str_n(any.segments[0].p, (size_t)2 * ENVELOPE_SEGMENT),
+			&out, err));
 	assert_ok("room", base_buf_add_str(&small, STR("before"), err));
 	assert_class("room", ERR_TOO_LARGE,
 		envelope_seal(

@@ -49,7 +49,7 @@ static int hmac(struct envelope_context *ctx, const uint8_t key[static SECRET_LE
 
 	memset(pad, 0x36, sizeof(pad));
 	for (size_t i = 0; i < SECRET_LEN; i++)
-		pad[i] ^= key[i];
+		pad[i] = (uint8_t)(key[i] ^ 0x36);
 	int r = hash2(ctx, base_str_n(pad, sizeof(pad)), message, inner, err);
 	for (size_t i = 0; i < sizeof(pad); i++)
 		pad[i] ^= 0x36 ^ 0x5c;

@@ -12,18 +12,18 @@
 int envelope_recipient_unwrap(struct pre_context *pre, const struct secret *opening,
 	const struct envelope_recipient *r, struct secret *ret_k, struct err *err) must_check;
 
-/* A key to open with. */
+/* A key to open with, and what it is for. */
 struct envelope_opening {
 	const struct secret *secret;
 	const struct pre_fingerprint *fp;
+	unsigned kinds; /* what the caller takes: ENVELOPE_KINDS */
 };
 
-/* Opens a message in hand, of either mode, and appends its plaintext. kinds: what the caller takes
- * (ENVELOPE_KINDS). *ret_m (may be NULL) borrows from bytes: the caller compares its context hash,
- * name, epoch and times with what it expects. NO_RECIPIENT, KIND and everything above. On failure
- * out has its former length. */
+/* Opens a message in hand, of either mode, and appends its plaintext. *ret_m (may be NULL) borrows
+ * from bytes: the caller compares its context hash, name, epoch and times with what it expects.
+ * NO_RECIPIENT, KIND and everything above. On failure out has its former length. */
 int envelope_open(struct envelope_context *ctx, struct pre_context *pre,
-	const struct envelope_opening *with, unsigned kinds, struct str bytes, struct buf *out,
+	const struct envelope_opening *with, struct str bytes, struct buf *out,
 	struct envelope_message *ret_m, struct err *err) must_check;
 
 #endif

@@ -28,16 +28,17 @@ struct tool {
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to, "usage: envelope-tool keygen\n"
-		    "       envelope-tool seal --to KEY:EPOCH:NAME... [--stream] [--type TYPE]\n"
-		    "                          [--kind N] [--context HEX] <PLAINTEXT >MESSAGE\n"
-		    "       envelope-tool open --secret HEX [--kinds MASK] <MESSAGE >PLAINTEXT\n"
-		    "       envelope-tool headers <LINES\n"
-		    "Seals and opens FunctionKey envelopes with keys from the command line, for "
-		    "tests.\n"
-		    "  keygen   print a new key: secret, public key, fingerprint\n"
-		    "  headers  for each line, a protected header in hex, print ok or why it is "
-		    "refused\n");
+	(void)fprintf(to,
+		"usage: envelope-tool keygen\n"
+		"       envelope-tool seal --to KEY:EPOCH:NAME... [--stream] [--type TYPE]\n"
+		"                          [--kind N] [--context HEX] <PLAINTEXT >MESSAGE\n"
+		"       envelope-tool open --secret HEX [--kinds MASK] <MESSAGE >PLAINTEXT\n"
+		"       envelope-tool headers <LINES\n"
+		"Seals and opens FunctionKey envelopes with keys from the command line, for "
+		"tests.\n"
+		"  keygen   print a new key: secret, public key, fingerprint\n"
+		"  headers  for each line, a protected header in hex, print ok or why it is "
+		"refused\n");
 	return status;
 }
 
@@ -254,7 +255,7 @@ static int read_head(struct buf *in, struct envelope_message *m, struct err *err
 
 static int open_message(struct tool *t, struct options *o, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf in = base_buf(2 * CHUNK);
+	_cleanup_(base_buf_done) struct buf in = base_buf((size_t)2 * CHUNK);
 	_cleanup_(base_buf_done) struct buf out = base_buf(OUT_MAX);
 	_cleanup_(envelope_opener_done) struct envelope_opener opener = {0};
 	_cleanup_(base_secret_wipe) struct secret k;
@@ -332,7 +333,8 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0)
 		return usage(stdout, 0);
 	if (run(argc, argv, &err) < 0) {
-		fprintf(stderr, "envelope-tool: %s: %s\n", base_err_class_name(err.class), err.msg);
+		(void)fprintf(
+			stderr, "envelope-tool: %s: %s\n", base_err_class_name(err.class), err.msg);
 		return 1;
 	}
 	return fflush(stdout) != 0;

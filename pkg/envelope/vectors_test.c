@@ -195,10 +195,10 @@ static void open_by_each(struct world *w, const struct vector *v, struct str sea
 
 		(void)snprintf(key, sizeof(key), "recipient%zu_sk", i);
 		vectors_bytes(v->row, key, sk.b, sizeof(sk.b));
-		const struct envelope_opening with = {
-			.secret = &sk, .fp = &v->header.recipients[i].fp};
-		assert_ok(v->name, envelope_open(w->ctx, w->pre, &with, 1u << v->header.kind,
-					   sealed, &out, &m, err));
+		const struct envelope_opening with = {.secret = &sk,
+			.fp = &v->header.recipients[i].fp,
+			.kinds = 1u << v->header.kind};
+		assert_ok(v->name, envelope_open(w->ctx, w->pre, &with, sealed, &out, &m, err));
 		assert_true(base_str_eq(base_buf_str(&out), base_buf_str(&v->plaintext)));
 		assert_ok(v->name, envelope_header_encode(&m.header, &again, err));
 		assert_true(base_str_eq(base_buf_str(&again), m.protected));
@@ -265,9 +265,10 @@ static void check_negative(struct world *w, struct str row)
 
 	vectors_bytes(row, "sk", sk.b, sizeof(sk.b));
 	vectors_bytes(row, "fp", fp.b, sizeof(fp.b));
-	const struct envelope_opening with = {.secret = &sk, .fp = &fp};
-	const int r = envelope_open(w->ctx, w->pre, &with, (unsigned)vectors_number(row, "kinds"),
-		vectors_hex(row, "message", &message), &out, NULL, &err);
+	const struct envelope_opening with = {
+		.secret = &sk, .fp = &fp, .kinds = (unsigned)vectors_number(row, "kinds")};
+	const int r = envelope_open(
+		w->ctx, w->pre, &with, vectors_hex(row, "message", &message), &out, NULL, &err);
 	if (r >= 0)
 		fail_msg("%.*s: opened", STR_FMT(name));
 	if (!base_str_eq(base_str(envelope_reason_name(err.detail)), reason))

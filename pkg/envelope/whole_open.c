@@ -34,14 +34,14 @@ static int open_with(struct envelope_context *ctx, struct pre_context *pre,
 }
 
 int envelope_open(struct envelope_context *ctx, struct pre_context *pre,
-	const struct envelope_opening *with, unsigned kinds, struct str bytes, struct buf *out,
+	const struct envelope_opening *with, struct str bytes, struct buf *out,
 	struct envelope_message *ret_m, struct err *err)
 {
 	struct envelope_message m;
 	struct str body = STR_NULL;
 
 	TRY(envelope_parse_whole(bytes, &m, &body, err));
-	if (!(kinds & 1u << m.header.kind))
+	if (!(with->kinds & 1u << m.header.kind))
 		return REFUSE(err, KIND, "a kind that is not taken here");
 	if (m.header.sender != ENVELOPE_SENDER_NONE)
 		return REFUSE(err, SENDER, "signed messages are not supported yet");
