@@ -176,7 +176,7 @@ static void test_bounds(void **state)
 	assert_ok("object", feed(&f, "{\"items\":[{\"x\":", 15, &out, err));
 	int r = 0;
 	size_t fed = 0;
-	for (; r == 0 && fed < 2 * KUBE_JSON_MAX; fed += KUBE_FRAME_HEAD_MAX)
+	for (; r == 0 && fed < (size_t)2 * KUBE_JSON_MAX; fed += KUBE_FRAME_HEAD_MAX)
 		r = feed(&f, spaces, KUBE_FRAME_HEAD_MAX, &out, NULL);
 	assert_int_equal(r, -(int)ERR_TOO_LARGE);
 	assert_true(fed <= KUBE_JSON_MAX + KUBE_FRAME_HEAD_MAX);

@@ -25,22 +25,29 @@ static int bad_row(const struct kube_field *f, const char *what, struct err *err
 	return FAIL(err, ERR_BUG, "projection: %s: %s", f->path, what);
 }
 
+static int check_row(const struct kube_field *f, bool nested, struct err *err)
+{
+	if (f->path[0] != '/' || strlen(f->path) > UINT8_MAX)
+		return bad_row(f, "bad path", err);
+	if (f->type == KUBE_FIELD_LIST && (nested || !f->of || f->of->size == 0))
+		return bad_row(f, "a list within a list, or of nothing", err);
+	if (nested && (f->type == KUBE_FIELD_TEXTS || f->type == KUBE_FIELD_PAIRS))
+		return bad_row(f, "texts or pairs within a list", err);
+	return 0;
+}
+
 /* Finds the segments of each path. Offsets are those behind the slash. */
 static int prepare(struct walk *w, bool nested, struct err *err)
 {
-	if (w->projection->n > KUBE_FIELDS_MAX)
-		return FAIL(err, ERR_BUG, "projection of %zu fields", w->projection->n);
-	for (size_t row = 0; row < w->projection->n; row++) {
+	const size_t n = w->projection->n;
+
+	if (n > KUBE_FIELDS_MAX)
+		return FAIL(err, ERR_BUG, "projection of %zu fields", n);
+	for (size_t row = 0; row < n; row++) {
 		const struct kube_field *f = &w->projection->fields[row];
-		const size_t len = strlen(f->path);
 		uint32_t depth = 0;
-		if (f->path[0] != '/' || len > UINT8_MAX)
-			return bad_row(f, "bad path", err);
-		if (f->type == KUBE_FIELD_LIST && (nested || !f->of || f->of->size == 0))
-			return bad_row(f, "a list within a list, or of nothing", err);
-		if (nested && (f->type == KUBE_FIELD_TEXTS || f->type == KUBE_FIELD_PAIRS))
-			return bad_row(f, "texts or pairs within a list", err);
-		for (size_t i = 0; i < len; i++) {
+		TRY(check_row(f, nested, err));
+		for (size_t i = 0; f->path[i]; i++) {
 			if (f->path[i] != '/')
 				continue;
 			if (depth == KUBE_FIELD_PATH_MAX)
@@ -48,8 +55,7 @@ static int prepare(struct walk *w, bool nested, struct err *err)
 			w->segments[row][depth++] = (uint8_t)(i + 1);
 		}
 	}
-	w->rows[0] =
-		w->projection->n == KUBE_FIELDS_MAX ? UINT64_MAX : (1ULL << w->projection->n) - 1;
+	w->rows[0] = n == KUBE_FIELDS_MAX ? UINT64_MAX : (1ULL << n) - 1;
 	return 0;
 }
 

@@ -58,7 +58,7 @@ static struct str put_text(struct fill *f, const struct kube_projected *item)
 	char *p = f->texts;
 	const size_t n = item->escaped ? kube_json_unescape(item->raw, p) : item->raw.n;
 
-	if (!item->escaped && n)
+	if (!item->escaped && n && item->raw.p)
 		memcpy(p, item->raw.p, n);
 	p[n] = 0;
 	f->texts += item->raw.n + 1;
@@ -81,6 +81,7 @@ static void put_head(struct fill *f, size_t i)
 
 static void put_element(struct fill *f, const struct kube_projected *item)
 {
+	base_assert(f->list);
 	char *to = f->list + f->element++ * element_size(item->field);
 
 	if (item->field->type == KUBE_FIELD_TEXTS) {
@@ -129,6 +130,7 @@ static int put_value(struct fill *f, const struct kube_projected *item, struct e
 		return 0;
 	case KUBE_FIELD_PAIRS:
 		text = put_text(f, item);
+		base_assert(f->list);
 		to = f->list + (f->element - 1) * sizeof(struct kube_pair);
 		memcpy(to + offsetof(struct kube_pair, value), &text, sizeof(text));
 		return 0;

@@ -23,34 +23,33 @@ typedef size_t (*kube_index_fn)(const void *object, struct str *keys);
 int kube_store_new(const struct kube_kind *kind, struct kube_store **ret_store, struct err *err)
 	must_check;
 /* Frees the objects too. NULL is fine. Returns NULL. */
-struct kube_store *kube_store_free(struct kube_store *store);
+struct kube_store *kube_store_free(struct kube_store *s);
 CLEANUP_FREE(struct kube_store, kube_store_free);
 
 /* An empty store with the same kind and indexes. */
-int kube_store_like(const struct kube_store *store, struct kube_store **ret_store, struct err *err)
+int kube_store_like(const struct kube_store *s, struct kube_store **ret_store, struct err *err)
 	must_check;
 
 /* Indexes what is there, too. *ret_index goes to kube_store_by_index. TOO_LARGE, NOMEM. */
-int kube_store_index(struct kube_store *store, kube_index_fn keys, size_t *ret_index,
-	struct err *err) must_check;
+int kube_store_index(struct kube_store *s, kube_index_fn keys, size_t *ret_index, struct err *err)
+	must_check;
 
 /* Takes object over; *ret_old is what stood there (now the caller's), or NULL. INVALID: no name.
  * On failure object stays the caller's. */
-int kube_store_put(struct kube_store *store, void *object, void **ret_old, struct err *err)
-	must_check;
+int kube_store_put(struct kube_store *s, void *object, void **ret_old, struct err *err) must_check;
 
 /* Takes an object out, which is then the caller's; NULL if there is none. */
-void *kube_store_take(struct kube_store *store, struct str ns, struct str name);
+void *kube_store_take(struct kube_store *s, struct str ns, struct str name);
 
-const void *kube_store_find(const struct kube_store *store, struct str ns, struct str name);
-size_t kube_store_len(const struct kube_store *store);
+const void *kube_store_find(const struct kube_store *s, struct str ns, struct str name);
+size_t kube_store_len(const struct kube_store *s);
 
 /* Walks all objects in no order: start with *at = 0; NULL at the end. Nothing may change
  * meanwhile. */
-const void *kube_store_each(const struct kube_store *store, size_t *at);
+const void *kube_store_each(const struct kube_store *s, size_t *at);
 
 /* The objects that have the key in the index, borrowed until the store changes. */
-size_t kube_store_by_index(const struct kube_store *store, size_t index, struct str key,
-	const void *const **ret_objects);
+size_t kube_store_by_index(
+	const struct kube_store *s, size_t index, struct str key, const void *const **ret_objects);
 
 #endif

@@ -84,25 +84,25 @@ int kube_watch_new(const struct env *env, const struct kube_watch_spec *spec,
 	struct kube_watch **ret_watch, struct err *err) must_check;
 
 /* NULL is fine. Returns NULL. */
-struct kube_watch *kube_watch_free(struct kube_watch *watch);
+struct kube_watch *kube_watch_free(struct kube_watch *w);
 CLEANUP_FREE(struct kube_watch, kube_watch_free);
 
 /* The next action. Ask until it says WAIT: after new, after each input, and when at_boot_ns has
  * come. Never fails. */
-void kube_watch_next(struct kube_watch *watch, struct kube_watch_action *ret_action);
+void kube_watch_next(struct kube_watch *w, struct kube_watch_action *ret_action);
 
 /* Inputs, in the order in which they come from a stream that START began. */
-void kube_watch_status(struct kube_watch *watch); /* a 2xx status came */
+void kube_watch_status(struct kube_watch *w); /* a 2xx status came */
 /* Borrowed until the next WAIT. Only after a WAIT. */
-void kube_watch_bytes(struct kube_watch *watch, const void *p, size_t n);
+void kube_watch_bytes(struct kube_watch *w, const void *p, size_t n);
 /* The stream is over; err NULL: cleanly. Also where it could not be started. */
-void kube_watch_end(struct kube_watch *watch, const struct err *err);
+void kube_watch_end(struct kube_watch *w, const struct err *err);
 
 /* The receiver could not take an object (NOMEM, TOO_LARGE): begin a new set after back-off. */
-void kube_watch_lost(struct kube_watch *watch, const struct err *err);
+void kube_watch_lost(struct kube_watch *w, const struct err *err);
 
-enum kube_watch_state kube_watch_state(const struct kube_watch *watch);
-struct str kube_watch_rv(const struct kube_watch *watch); /* where it would resume; may be empty */
-const struct kube_watch_stats *kube_watch_stats(const struct kube_watch *watch);
+enum kube_watch_state kube_watch_state(const struct kube_watch *w);
+struct str kube_watch_rv(const struct kube_watch *w); /* where it would resume; may be empty */
+const struct kube_watch_stats *kube_watch_stats(const struct kube_watch *w);
 
 #endif
