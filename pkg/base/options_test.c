@@ -53,16 +53,17 @@ static int words(const char *const *argv)
 	return n;
 }
 
-/* argv and envp are arrays of char * that nobody changes. */
-static char **unconst(const char *const *p)
-{
-	return (char **)(uintptr_t)p;
-}
+/* The parser takes what main gets; it changes neither words nor environment. */
+union words {
+	const char *const *is;
+	char *const *as;
+};
 
 static int parse(const struct options *o, const char *const *argv, const char *const *envp,
 	struct config *c, struct options_result *result, struct err *err)
 {
-	return base_options_parse(o, words(argv), unconst(argv), unconst(envp), c, result, err);
+	return base_options_parse(
+		o, words(argv), (union words){argv}.as, (union words){envp}.as, c, result, err);
 }
 
 static void test_defaults_environment_and_words_in_this_order(void **state)
