@@ -1,0 +1,3 @@
+module functionkey.dev/examples
+
+go 1.26
