@@ -11,7 +11,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/functionkey/interop/rust
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-make -s "$B/test/pkg/pre/umbral_bench"
+make -s "$B/test/pkg/pre/umbral_bench" >&2
 peer="umbral-pre 0.11.0 (Rust)"
 if ! CARGO_TARGET_DIR=$cache cargo build --release --locked --quiet \
 	--manifest-path e2e/interop/umbral/rust/Cargo.toml 2>"$work/cargo"; then
