@@ -19,6 +19,7 @@ struct controller_core {
 	struct env env;
 	uv_loop_t *loop;
 	struct log *log;
+	struct metrics *metrics;
 	struct kube_client *client;
 	struct kube_events *events;
 	struct kube_lease *lease; /* our own election; NULL: we are alone and always active */

@@ -1,3 +1,4 @@
+#include "controller/metrics.h"
 #include "controller/runner_internal.h"
 
 #include "pkg/base/alloc.h"
@@ -203,9 +204,6 @@ static int start(struct controller_job *job, const struct controller_view *v,
 static void watch_failover(struct controller_runner *r, struct controller_state *s,
 	const struct controller_view *v, const struct controller_plan *plan)
 {
-	static const double bounds[] = CONTROLLER_FAILOVER_BOUNDS;
-	struct controller_failovers *f = NULL;
-
 	if (plan->evidence != CONTROLLER_NO_EVIDENCE && s->failed_ns == 0 && v->leader &&
 		v->leader->active_epoch > 0) {
 		s->failed_ns = v->boot_ns;
@@ -215,15 +213,8 @@ static void watch_failover(struct controller_runner *r, struct controller_state 
 	if (s->failed_ns == 0 || !v->leader || v->leader->term <= s->failed_term ||
 		v->leader->active_epoch == 0)
 		return;
-	f = &r->stats.failovers[s->failed_by];
 	const int64_t took = v->boot_ns - s->failed_ns;
-	size_t i = 0;
-	while (i + 1 < ARRAY_LEN(bounds) && (double)took > bounds[i] * (double)NS_PER_S)
-		i++;
-	f->buckets[i]++;
-	f->n++;
-	f->sum_ns += took;
-	f->max_ns = took > f->max_ns ? took : f->max_ns;
+	controller_metrics_failover(r->core->metrics, s->failed_by, took);
 	s->failed_ns = 0;
 	s->releases = 0;
 	log_write(r->core->log, LOG_INFO, "a new leader's key is active",

@@ -26,22 +26,8 @@ void controller_runner_deactivate(struct controller_runner *r);
 /* All caches are filled. */
 bool controller_runner_synced(const struct controller_runner *r);
 
-/* The longest that a failover takes to be counted, and its histogram's bounds, in seconds. */
-#define CONTROLLER_FAILOVER_BOUNDS                                   \
-	{                                                            \
-		0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 120 \
-	}
-
-struct controller_failovers {
-	uint64_t n;
-	int64_t sum_ns, max_ns;
-	uint64_t buckets[12]; /* of CONTROLLER_FAILOVER_BOUNDS, not summed up */
-};
-
 struct controller_runner_stats {
 	uint64_t reconciles, writes, failures, releases[CONTROLLER_EVIDENCE_COUNT];
-	/* from the evidence to the record's next active key of another leader, by evidence */
-	struct controller_failovers failovers[CONTROLLER_EVIDENCE_COUNT];
 	size_t queue_depth, revisions;
 };
 struct controller_runner_stats controller_runner_stats(const struct controller_runner *r);

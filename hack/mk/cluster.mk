@@ -1,1 +1,43 @@
-# Clusters, images, the demo.
+# Images, clusters, the demo, and the tests that need them.
+TAG ?= dev
+GO := hack/go
+
+##@ Run it
+.PHONY: images cluster-up cluster-down test test-api test-node test-interop test-vectors
+# The functions of the demo: static Go programs without any package but the standard library.
+$(B)/bin/orders $(B)/bin/billing: $(wildcard examples/functions/*/*.go) examples/functions/go.mod
+	@mkdir -p $(@D)
+	$(say) GO $@
+	$(Q)cd examples/functions && CGO_ENABLED=0 ../../$(GO) build -trimpath -ldflags "-s -w" -o $(CURDIR)/$@ ./$(@F)
+
+images: build $(B)/bin/orders $(B)/bin/billing ## OCI archives of the programs, with SBOMs, in build/images
+	hack/images/build --tag $(TAG) controller agent orders billing
+
+cluster-up: ## A one-node Kubernetes for trying things (NAME=dev)
+	hack/cluster/up --mode node --name $(or $(NAME),dev)
+
+cluster-down: ## Take it down, with all that it left
+	hack/cluster/down --name $(or $(NAME),dev)
+
+demo: deps ## The main job on a real Kubernetes, told as it happens
+	@hack/demo up
+
+demo-down: ## Take the demo's cluster down
+	@hack/demo down
+
+##@ Test it
+test: deps ## All tests, from nothing; PARTS="unit api" for some
+	@hack/test/all $(PARTS)
+
+test-vectors: $(B)/bin/pre-vectors ## The Umbral vector files, with replay of their randomness
+	$(B)/bin/pre-vectors pkg/pre/vectors/*.json
+
+test-interop: build ## Messages and keys to and from the public packages
+	e2e/interop/umbral/run
+	e2e/interop/envelope/run
+
+test-api: build ## Against a real API server without a node
+	e2e/run api
+
+test-node: images ## End to end on a real node with containers
+	e2e/run node

@@ -1,0 +1,89 @@
+#include "controller/metrics.h"
+
+#include "controller/world.h"
+#include "pkg/kube/client.h"
+#include "pkg/kube/lease.h"
+
+static const double failover_bounds[] = {
+	0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 120, METRIC_INF};
+static const char *const evidences[] = {
+	"pod-gone", "pod-ended", "agent-terminated", "connection-refused", NULL};
+static const char *const kinds[] = {"pods", "functionkeys", "leases", "namespaces", NULL};
+
+enum {
+	FAILOVER,
+	RELEASES,
+	RECONCILES,
+	WRITES,
+	FAILURES,
+	DEPTH,
+	REVISIONS,
+	OBJECTS,
+	ACTIVE,
+	BUILD,
+	METRICS
+};
+
+static const struct metric_def defs[METRICS] = {
+	[FAILOVER] = {"functionkey_failover_duration_seconds",
+		"From the evidence that a leader is dead to the next leader's active key.",
+		METRIC_HISTOGRAM, .labels = {{"path", .values = evidences}},
+		.buckets = failover_bounds},
+	[RELEASES] = {"functionkey_lease_releases", "Leases of dead leaders that were emptied.",
+		METRIC_GAUGE, .labels = {{"path", .values = evidences}}},
+	[RECONCILES] = {"functionkey_reconciles", "Looks at a revision or a namespace.",
+		METRIC_GAUGE},
+	[WRITES] = {"functionkey_writes", "Writes to the API server that were answered.",
+		METRIC_GAUGE},
+	[FAILURES] = {"functionkey_write_failures", "Writes that failed and are tried again.",
+		METRIC_GAUGE},
+	[DEPTH] = {"functionkey_workqueue_depth", "Revisions and namespaces that wait.",
+		METRIC_GAUGE},
+	[REVISIONS] = {"functionkey_revisions", "Revisions that are supervised.", METRIC_GAUGE},
+	[OBJECTS] = {"functionkey_cache_objects", "Objects in the caches.", METRIC_GAUGE,
+		.labels = {{"kind", .values = kinds}}},
+	[ACTIVE] = {"functionkey_controller_active",
+		"1 if this replica holds the controller's Lease.", METRIC_GAUGE},
+	[BUILD] = {"functionkey_build_info", "1; the version is a label.", METRIC_GAUGE,
+		.labels = {{"version", .max = 1}}},
+};
+
+int controller_metrics_new(struct metrics **ret_metrics, struct err *err)
+{
+	_cleanup_(base_metrics_free) struct metrics *m = NULL;
+
+	TRY(base_metrics_new("functionkey_", &m, err));
+	TRY(base_metrics_declare(m, defs, METRICS, err));
+	metric_set(m, &defs[BUILD], 1, STR(FUNCTIONKEY_VERSION));
+	*ret_metrics = STEAL(m);
+	return 0;
+}
+
+void controller_metrics_failover(
+	struct metrics *m, enum controller_evidence evidence, int64_t took_ns)
+{
+	metric_observe(m, &defs[FAILOVER], (double)took_ns / (double)NS_PER_S,
+		base_str(controller_evidence_name(evidence)));
+}
+
+void controller_metrics_collect(
+	const struct controller_core *core, const struct controller_runner *runner)
+{
+	const struct controller_runner_stats stats = controller_runner_stats(runner);
+	const struct controller_world_counts counts =
+		controller_world_counts(controller_runner_world(runner));
+	const size_t objects[] = {counts.pods, counts.records, counts.leases, counts.namespaces};
+
+	for (unsigned e = 1; e < CONTROLLER_EVIDENCE_COUNT; e++)
+		metric_set(core->metrics, &defs[RELEASES], (double)stats.releases[e],
+			base_str(controller_evidence_name((enum controller_evidence)e)));
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		metric_set(core->metrics, &defs[OBJECTS], (double)objects[i], base_str(kinds[i]));
+	metric_set(core->metrics, &defs[RECONCILES], (double)stats.reconciles);
+	metric_set(core->metrics, &defs[WRITES], (double)stats.writes);
+	metric_set(core->metrics, &defs[FAILURES], (double)stats.failures);
+	metric_set(core->metrics, &defs[DEPTH], (double)stats.queue_depth);
+	metric_set(core->metrics, &defs[REVISIONS], (double)stats.revisions);
+	metric_set(
+		core->metrics, &defs[ACTIVE], !core->lease || kube_lease_held(core->lease) ? 1 : 0);
+}

@@ -1,0 +1,172 @@
+// Demo tells the main story on a running cluster: keys appear, messages flow, the leader dies, and
+// nothing is lost.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"functionkey.dev/e2e/story"
+)
+
+const (
+	bold = "\033[1m"
+	dim  = "\033[2m"
+	off  = "\033[0m"
+)
+
+func main() {
+	root := flag.String("root", ".", "the repository")
+	cluster := flag.String("cluster", "demo", "name of the cluster")
+	each := flag.Int("messages", 120, "messages that each replica of orders sends")
+	flag.Parse()
+	w, err := story.Connect(*root, *cluster, "shop")
+	if err == nil {
+		err = tell(context.Background(), w, *each)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func say(format string, args ...any) {
+	fmt.Printf("\n%s%s%s\n", bold, fmt.Sprintf(format, args...), off)
+}
+
+func show(ctx context.Context, w *story.World, args ...string) error {
+	fmt.Printf("%s$ kubectl %s%s\n", dim, strings.Join(args, " "), off)
+	out, err := w.Kubectl(ctx, args...)
+	fmt.Print(out)
+	return err
+}
+
+// keepReading reads the ledgers now and then, so that a pod that ends has told most of its story.
+func keepReading(ctx context.Context, w *story.World, books *story.Books) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(500 * time.Millisecond):
+				_ = books.Read(ctx, w)
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
+}
+
+func tell(ctx context.Context, w *story.World, each int) error {
+	say("Two functions: orders (2 replicas) sends to billing (3 replicas). Each has one public key.")
+	for app, n := range map[string]int{"billing": 3, "orders": 2} {
+		if err := w.WaitReady(ctx, app, n, 2*time.Minute); err != nil {
+			return err
+		}
+	}
+	if err := settleMembers(ctx, w, "billing", "3/3"); err != nil {
+		return err
+	}
+	if err := show(ctx, w, "get", "functionkeys", "-n", w.NS); err != nil {
+		return err
+	}
+	early, err := w.Seal(ctx, "sealed-before-the-kill")
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	books := story.NewBooks()
+	say("Each replica of orders seals and sends %d messages; the leader of billing is killed while they flow.", each)
+	if err := w.Send(ctx, "demo", each, 25*time.Millisecond); err != nil {
+		return err
+	}
+	stop := keepReading(ctx, w, books)
+	time.Sleep(time.Duration(each) * 25 * time.Millisecond / 3)
+	before, err := w.KillLeader(ctx, "billing", story.Agent)
+	if err != nil {
+		stop()
+		return err
+	}
+	fmt.Printf("killed (SIGKILL) the agent and keeper of %s: leader in term %d, epoch %d\n", before.LeaderPod, before.Term, before.ActiveEpoch)
+	after, took, err := w.NewKey(ctx, before, time.Minute)
+	stop()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("new active key after %.0f ms: epoch %d, term %d, leader %s\n", float64(took)/1e6, after.ActiveEpoch, after.Term, after.LeaderPod)
+	if err := w.Settled(ctx, 3*time.Minute); err != nil {
+		return err
+	}
+	if err := w.WaitReady(ctx, "billing", 3, 2*time.Minute); err != nil {
+		return err
+	}
+	if err := settleMembers(ctx, w, "billing", "3/3"); err != nil {
+		return err
+	}
+	if err := show(ctx, w, "get", "functionkeys", "-n", w.NS); err != nil {
+		return err
+	}
+	say("A message that was sealed before the kill, opened by every replica, also by one that starts now.")
+	if err := openEverywhere(ctx, w, early); err != nil {
+		return err
+	}
+	say("The ledgers of senders and receivers, joined by message id.")
+	if err := books.Read(ctx, w); err != nil {
+		return err
+	}
+	t := books.Join()
+	for replica, n := range t.ByReplica {
+		fmt.Printf("  %-32s opened %d\n", replica, n)
+	}
+	for _, m := range t.Missing {
+		fmt.Println("  lost:", m)
+	}
+	fmt.Println(t)
+	if t.Lost > 0 || t.Sent < 200 || len(t.ByReplica) < 3 {
+		return fmt.Errorf("wanted at least 200 messages, 3 replicas, none lost")
+	}
+	return nil
+}
+
+func settleMembers(ctx context.Context, w *story.World, app, want string) error {
+	return story.Until(ctx, time.Minute, "all members of "+app+" keyed", func(ctx context.Context) error {
+		r, err := w.Leader(ctx, app)
+		if err != nil {
+			return err
+		}
+		if r.Members != want || r.Ready != "True" {
+			return fmt.Errorf("members %s, ready %s (%s)", r.Members, r.Ready, r.Reason)
+		}
+		return nil
+	})
+}
+
+func openEverywhere(ctx context.Context, w *story.World, envelope []byte) error {
+	if err := w.Scale(ctx, "billing", 4); err != nil {
+		return err
+	}
+	if err := w.WaitReady(ctx, "billing", 4, 2*time.Minute); err != nil {
+		return err
+	}
+	pods, err := w.Pods(ctx, "billing")
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		var plain []byte
+		err := story.Until(ctx, 20*time.Second, "opened by "+p.Name, func(ctx context.Context) error {
+			var err error
+			plain, err = w.Open(ctx, p.Name, envelope)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Printf("  %-32s started %s  %s\n", p.Name, p.CreationTimestamp.Format(time.TimeOnly), plain)
+	}
+	return w.Scale(ctx, "billing", 3)
+}

@@ -1,0 +1,434 @@
+// Package story holds the gestures of the demo, so that the demo and the end-to-end tests make the
+// same ones: deploy, send, kill, join the ledgers.
+package story
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// FunctionKeys is the resource.
+var FunctionKeys = schema.GroupVersionResource{Group: "functionkey.dev", Version: "v1alpha1", Resource: "functionkeys"}
+
+// World is a cluster with FunctionKey installed.
+type World struct {
+	Kube    kubernetes.Interface
+	Dynamic dynamic.Interface
+	Root    string // of the repository
+	Cluster string // its name for hack/cluster
+	NS      string // of the demo's functions
+}
+
+// Connect uses $KUBECONFIG; root is the repository's folder, cluster the name of our node.
+func Connect(root, cluster, ns string) (*World, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 200, 400
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	dyn, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &World{Kube: kube, Dynamic: dyn, Root: root, Cluster: cluster, NS: ns}, nil
+}
+
+// Until tries every 20 ms until try says nil; its last error is told when the time is over.
+func Until(ctx context.Context, limit time.Duration, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: not within %s: %w", what, limit, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Pods of an app that are not going away, by name.
+func (w *World) Pods(ctx context.Context, app string) ([]corev1.Pod, error) {
+	list, err := w.Kube.CoreV1().Pods(w.NS).List(ctx, metav1.ListOptions{LabelSelector: "app=" + app})
+	if err != nil {
+		return nil, err
+	}
+	pods := list.Items[:0]
+	for _, p := range list.Items {
+		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded {
+			pods = append(pods, p)
+		}
+	}
+	sort.Slice(pods, func(i, j int) bool { return pods[i].Name < pods[j].Name })
+	return pods, nil
+}
+
+func ready(p *corev1.Pod) bool {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// WaitReady waits until an app has exactly n pods and all are Ready.
+func (w *World) WaitReady(ctx context.Context, app string, n int, limit time.Duration) error {
+	return Until(ctx, limit, fmt.Sprintf("%d ready pods of %s", n, app), func(ctx context.Context) error {
+		pods, err := w.Pods(ctx, app)
+		if err != nil {
+			return err
+		}
+		good := 0
+		for i := range pods {
+			if ready(&pods[i]) {
+				good++
+			}
+		}
+		if good != n || len(pods) != n {
+			return fmt.Errorf("%d of %d are ready", good, len(pods))
+		}
+		return nil
+	})
+}
+
+// Record is what the story needs of a Leader record.
+type Record struct {
+	Name, LeaderPod, LeaderUID string
+	Epoch, ActiveEpoch, Term   int64
+	Ready, Reason              string
+	Members                    string
+	Incarnation                int64
+	States                     map[int64]string
+}
+
+// Leader reads the Leader record of an app's newest revision.
+func (w *World) Leader(ctx context.Context, app string) (*Record, error) {
+	pods, err := w.Pods(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	if len(pods) == 0 {
+		return nil, fmt.Errorf("%s has no pods", app)
+	}
+	newest := pods[0]
+	for _, p := range pods {
+		if p.CreationTimestamp.After(newest.CreationTimestamp.Time) {
+			newest = p
+		}
+	}
+	return w.Record(ctx, newest.Labels["functionkey.dev/revision"])
+}
+
+// Record reads a Leader record by its name.
+func (w *World) Record(ctx context.Context, name string) (*Record, error) {
+	o, err := w.Dynamic.Resource(FunctionKeys).Namespace(w.NS).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{Name: name, States: map[int64]string{}}
+	r.LeaderPod, _, _ = unstructured.NestedString(o.Object, "status", "leader", "pod")
+	r.LeaderUID, _, _ = unstructured.NestedString(o.Object, "status", "leader", "podUID")
+	r.Term, _, _ = unstructured.NestedInt64(o.Object, "status", "leader", "term")
+	r.Incarnation, _, _ = unstructured.NestedInt64(o.Object, "status", "leader", "incarnation")
+	r.Epoch, _, _ = unstructured.NestedInt64(o.Object, "status", "epoch")
+	r.ActiveEpoch, _, _ = unstructured.NestedInt64(o.Object, "status", "activeEpoch")
+	r.Members, _, _ = unstructured.NestedString(o.Object, "status", "members", "summary")
+	keys, _, _ := unstructured.NestedSlice(o.Object, "status", "keys")
+	for _, k := range keys {
+		m, _ := k.(map[string]any)
+		epoch, _, _ := unstructured.NestedInt64(m, "epoch")
+		r.States[epoch], _, _ = unstructured.NestedString(m, "state")
+	}
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, c := range conditions {
+		m, _ := c.(map[string]any)
+		if m["type"] == "Ready" {
+			r.Ready, _ = m["status"].(string)
+			r.Reason, _ = m["reason"].(string)
+		}
+	}
+	return r, nil
+}
+
+// Proxy makes a request to a pod through the API server.
+func (w *World) Proxy(ctx context.Context, verb, pod, path string, query map[string]string, body []byte) ([]byte, error) {
+	r := w.Kube.CoreV1().RESTClient().Verb(verb).Namespace(w.NS).Resource("pods").Name(pod + ":8080").
+		SubResource("proxy").Suffix(path)
+	for k, v := range query {
+		r = r.Param(k, v)
+	}
+	if body != nil {
+		r = r.Body(body).SetHeader("Content-Type", "application/vnd.functionkey.v1+cbor")
+	}
+	return r.DoRaw(ctx)
+}
+
+// Send has every replica of orders send n messages in the background.
+func (w *World) Send(ctx context.Context, prefix string, n int, every time.Duration) error {
+	pods, err := w.Pods(ctx, "orders")
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		query := map[string]string{"n": fmt.Sprint(n), "every": every.String(), "prefix": prefix + "-"}
+		if _, err := w.Proxy(ctx, "POST", p.Name, "/send", query, []byte{}); err != nil {
+			return fmt.Errorf("send from %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// Settled waits until no message is under way.
+func (w *World) Settled(ctx context.Context, limit time.Duration) error {
+	return Until(ctx, limit, "all messages booked", func(ctx context.Context) error {
+		pods, err := w.Pods(ctx, "orders")
+		if err != nil {
+			return err
+		}
+		for _, p := range pods {
+			text, err := w.Proxy(ctx, "GET", p.Name, "/pending", nil, nil)
+			if err != nil {
+				return err
+			}
+			if s := strings.TrimSpace(string(text)); s != "0" {
+				return fmt.Errorf("%s has %s under way", p.Name, s)
+			}
+		}
+		return nil
+	})
+}
+
+// Seal has a replica of orders seal a message that is not sent.
+func (w *World) Seal(ctx context.Context, id string) ([]byte, error) {
+	pods, err := w.Pods(ctx, "orders")
+	if err != nil {
+		return nil, err
+	}
+	if len(pods) == 0 {
+		return nil, errors.New("orders has no pods")
+	}
+	return w.Proxy(ctx, "POST", pods[0].Name, "/seal", map[string]string{"id": id}, []byte{})
+}
+
+// Open has one replica of billing open a message.
+func (w *World) Open(ctx context.Context, pod string, envelope []byte) ([]byte, error) {
+	return w.Proxy(ctx, "POST", pod, "/open", nil, envelope)
+}
+
+type entry struct {
+	ID      string `json:"id"`
+	Event   string `json:"event"`
+	Replica string `json:"replica"`
+	Detail  string `json:"detail"`
+}
+
+// Books collects ledgers; pods that went away keep what was read of them before.
+type Books struct {
+	sent   map[string]entry
+	opened map[string][]entry
+}
+
+// Totals of joined ledgers.
+type Totals struct {
+	Sent, Opened, Refused, Lost, Twice int
+	ByReplica                          map[string]int
+	Missing                            []string
+}
+
+func (t Totals) String() string {
+	return fmt.Sprintf("sent %d, opened %d, refused %d, %d lost", t.Sent, t.Opened, t.Refused, t.Lost)
+}
+
+// NewBooks makes empty books.
+func NewBooks() *Books {
+	return &Books{map[string]entry{}, map[string][]entry{}}
+}
+
+// Read adds what the ledgers of both functions say now. It may be called again.
+func (b *Books) Read(ctx context.Context, w *World) error {
+	for _, app := range []string{"orders", "billing"} {
+		pods, err := w.Pods(ctx, app)
+		if err != nil {
+			return err
+		}
+		for _, p := range pods {
+			text, err := w.Proxy(ctx, "GET", p.Name, "/ledger", nil, nil)
+			if err != nil {
+				return fmt.Errorf("ledger of %s: %w", p.Name, err)
+			}
+			b.add(text)
+		}
+	}
+	return nil
+}
+
+func (b *Books) add(text []byte) {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		var e entry
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.ID == "" {
+			continue
+		}
+		if e.Event == "opened" {
+			known := false
+			for _, o := range b.opened[e.ID] {
+				known = known || o == e
+			}
+			if !known {
+				b.opened[e.ID] = append(b.opened[e.ID], e)
+			}
+		} else {
+			b.sent[e.ID] = e
+		}
+	}
+}
+
+// Drop forgets one opened message: for the test that a lost message is found.
+func (b *Books) Drop() {
+	for id := range b.opened {
+		delete(b.opened, id)
+		return
+	}
+}
+
+// Join compares sender's and receivers' books by message id.
+func (b *Books) Join() Totals {
+	t := Totals{ByReplica: map[string]int{}}
+	for id, e := range b.sent {
+		switch e.Event {
+		case "refused":
+			t.Refused++
+			continue
+		case "sent", "lost":
+			t.Sent++
+		}
+		opened := b.opened[id]
+		if len(opened) == 0 || e.Event == "lost" {
+			t.Lost++
+			t.Missing = append(t.Missing, id+" "+e.Detail)
+			continue
+		}
+		t.Opened++
+		if len(opened) > 1 {
+			t.Twice++
+		}
+		t.ByReplica[opened[0].Replica]++
+	}
+	t.Sent += t.Refused
+	sort.Strings(t.Missing)
+	return t
+}
+
+// InNode runs a command inside the node.
+func (w *World) InNode(ctx context.Context, command ...string) (string, error) {
+	args := append([]string{"--name", w.Cluster}, command...)
+	out, err := exec.CommandContext(ctx, filepath.Join(w.Root, "hack/cluster/in-node"), args...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("in-node %s: %w: %s", strings.Join(command, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// What to kill of an agent.
+const (
+	Agent   = "functionkey-agent run" // the supervisor: its container ends, keys are lost
+	Network = "functionkey-agent network"
+	Keeper  = "functionkey-keeper"
+)
+
+// Kill sends SIGKILL to the processes of a pod whose command line says so.
+func (w *World) Kill(ctx context.Context, podUID, what string) error {
+	script := `
+n=0
+for p in /proc/[0-9]*; do
+	grep -qs "$1" "$p/cgroup" || continue
+	line=$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) || continue
+	case "$2" in
+	*run) case "$line" in *functionkey-agent\ |*functionkey-agent\ run*) ;; *) continue ;; esac ;;
+	*network) case "$line" in *functionkey-agent\ network*) ;; *) continue ;; esac ;;
+	*) case "$line" in *functionkey-keeper*) ;; *) continue ;; esac ;;
+	esac
+	kill -KILL "${p#/proc/}" && n=$((n + 1))
+done
+[ "$n" -gt 0 ]`
+	_, err := w.InNode(ctx, "bash", "-c", script, "kill", podUID, what)
+	return err
+}
+
+// KillLeader kills the leader's agent and says whom.
+func (w *World) KillLeader(ctx context.Context, app, what string) (*Record, error) {
+	r, err := w.Leader(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	if r.LeaderUID == "" {
+		return nil, fmt.Errorf("%s has no leader", r.Name)
+	}
+	return r, w.Kill(ctx, r.LeaderUID, what)
+}
+
+// NewKey waits for an active key of a higher epoch, led by another replica or incarnation.
+func (w *World) NewKey(ctx context.Context, before *Record, limit time.Duration) (*Record, time.Duration, error) {
+	var now *Record
+	start := time.Now()
+	err := Until(ctx, limit, "a new leader's active key", func(ctx context.Context) error {
+		r, err := w.Record(ctx, before.Name)
+		if err != nil {
+			return err
+		}
+		if r.ActiveEpoch <= before.ActiveEpoch || r.Term <= before.Term {
+			return fmt.Errorf("epoch %d, term %d, leader %s", r.ActiveEpoch, r.Term, r.LeaderPod)
+		}
+		now = r
+		return nil
+	})
+	return now, time.Since(start), err
+}
+
+// Scale sets the replicas of a Deployment.
+func (w *World) Scale(ctx context.Context, app string, n int) error {
+	scale, err := w.Kube.AppsV1().Deployments(w.NS).GetScale(ctx, app, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	scale.Spec.Replicas = int32(n)
+	_, err = w.Kube.AppsV1().Deployments(w.NS).UpdateScale(ctx, app, scale, metav1.UpdateOptions{})
+	return err
+}
+
+// Kubectl runs the cluster's kubectl and returns what it prints.
+func (w *World) Kubectl(ctx context.Context, args ...string) (string, error) {
+	c := exec.CommandContext(ctx, filepath.Join(w.Root, "hack/cluster/kubectl"), args...)
+	c.Env = append(os.Environ(), "FK_CLUSTER="+w.Cluster)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
