@@ -29,14 +29,15 @@ static const struct metric_def defs[METRICS] = {
 		"From the evidence that a leader is dead to the next leader's active key.",
 		METRIC_HISTOGRAM, .labels = {{"path", .values = evidences}},
 		.buckets = failover_bounds},
-	[RELEASES] = {"functionkey_lease_releases", "Leases of dead leaders that were emptied.",
-		METRIC_GAUGE, .labels = {{"path", .values = evidences}}},
-	[RECONCILES] = {"functionkey_reconciles", "Looks at a revision or a namespace.",
-		METRIC_GAUGE},
-	[WRITES] = {"functionkey_writes", "Writes to the API server that were answered.",
-		METRIC_GAUGE},
-	[FAILURES] = {"functionkey_write_failures", "Writes that failed and are tried again.",
-		METRIC_GAUGE},
+	[RELEASES] = {"functionkey_lease_releases_total",
+		"Leases of dead leaders that were emptied.", METRIC_COUNTER,
+		.labels = {{"path", .values = evidences}}},
+	[RECONCILES] = {"functionkey_reconciles_total", "Looks at a revision or a namespace.",
+		METRIC_COUNTER},
+	[WRITES] = {"functionkey_writes_total", "Writes to the API server that were answered.",
+		METRIC_COUNTER},
+	[FAILURES] = {"functionkey_write_failures_total", "Writes that failed and are tried again.",
+		METRIC_COUNTER},
 	[DEPTH] = {"functionkey_workqueue_depth", "Revisions and namespaces that wait.",
 		METRIC_GAUGE},
 	[REVISIONS] = {"functionkey_revisions", "Revisions that are supervised.", METRIC_GAUGE},
@@ -66,6 +67,15 @@ void controller_metrics_failover(
 		base_str(controller_evidence_name(evidence)));
 }
 
+/* Brings a counter up to a number that is counted elsewhere. */
+static void count_to(struct metrics *m, int metric, uint64_t n, struct str label)
+{
+	const size_t labels = label.n ? 1 : 0;
+	const double had = base_metric_get(m, &defs[metric], &label, labels);
+
+	base_metric_add(m, &defs[metric], (double)n - had, &label, labels);
+}
+
 void controller_metrics_collect(
 	const struct controller_core *core, const struct controller_runner *runner)
 {
@@ -75,13 +85,13 @@ void controller_metrics_collect(
 	const size_t objects[] = {counts.pods, counts.records, counts.leases, counts.namespaces};
 
 	for (unsigned e = 1; e < CONTROLLER_EVIDENCE_COUNT; e++)
-		metric_set(core->metrics, &defs[RELEASES], (double)stats.releases[e],
+		count_to(core->metrics, RELEASES, stats.releases[e],
 			base_str(controller_evidence_name((enum controller_evidence)e)));
 	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
 		metric_set(core->metrics, &defs[OBJECTS], (double)objects[i], base_str(kinds[i]));
-	metric_set(core->metrics, &defs[RECONCILES], (double)stats.reconciles);
-	metric_set(core->metrics, &defs[WRITES], (double)stats.writes);
-	metric_set(core->metrics, &defs[FAILURES], (double)stats.failures);
+	count_to(core->metrics, RECONCILES, stats.reconciles, STR_NULL);
+	count_to(core->metrics, WRITES, stats.writes, STR_NULL);
+	count_to(core->metrics, FAILURES, stats.failures, STR_NULL);
 	metric_set(core->metrics, &defs[DEPTH], (double)stats.queue_depth);
 	metric_set(core->metrics, &defs[REVISIONS], (double)stats.revisions);
 	metric_set(
