@@ -308,6 +308,41 @@ static void lengths_are_kept(void **state)
 	}
 }
 
+/* A sender that lies about the length: never more comes out than was announced. */
+static void openers_do_not_exceed_the_length(void **state)
+{
+	static const struct {
+		uint64_t length;
+		size_t released;
+	} rows[] = {
+		{0, 0},
+		{65535, 0},
+		{65536, 65536},
+		{131072 + 999, 131072},
+		{131072 + 1001, 131072 + 1000},
+		{1 << 20, 131072 + 1000},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_(envelope_opener_done) struct envelope_opener o = {0};
+		_cleanup_(base_buf_done) struct buf out = base_buf(OUT_MAX);
+		_cleanup_(stream_done) struct stream s = {0};
+		struct err why = {0};
+		stream_make(w, &s, false);
+		s.m.header.has_length = true;
+		s.m.header.length = rows[i].length;
+		assert_ok("begin", envelope_opener_begin(&o, w->ctx, &s.m, &s.k, err));
+		int r = envelope_opener_add(
+			&o, base_str_sub(base_buf_str(&s.bytes), s.m.body_at, OUT_MAX), &out, &why);
+		if (r == 0)
+			r = envelope_opener_end(&o, &out, &why);
+		assert_true(r == -(int)ERR_INVALID || r == -(int)ERR_TAMPERED);
+		assert_int_equal(out.len, rows[i].released);
+		assert_memory_equal(out.data ? out.data : s.plain.data, s.plain.data, out.len);
+	}
+}
+
 static void limits_are_kept(void **state)
 {
 	struct world *w = *state;
@@ -438,6 +473,7 @@ int main(void)
 		cmocka_unit_test(segments_verify),
 		cmocka_unit_test(wrong_secrets_are_refused_first),
 		cmocka_unit_test(lengths_are_kept),
+		cmocka_unit_test(openers_do_not_exceed_the_length),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(targets_are_checked),
 		cmocka_unit_test(whole_openers_take_exactly_the_body),

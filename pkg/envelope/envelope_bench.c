@@ -8,6 +8,7 @@
 #include "pkg/envelope/window.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define RUNS     30
 #define GIB_RUNS 3
@@ -31,6 +32,15 @@ struct bench {
 	struct buf out;
 	uint8_t text[CHUNK];
 };
+
+/* Processor time, as openssl speed counts it: other work on the machine does not count. */
+static int64_t now_ns(void)
+{
+	struct timespec t = {0};
+
+	base_assert(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
 
 typedef int (*operation)(struct bench *b);
 
@@ -120,7 +130,7 @@ static void report(const char *name, const char *unit, double *v, size_t n)
 /* One block: as many calls as fit into BLOCK_NS; microseconds a call. */
 static int block(struct bench *b, operation run, double *ret_us)
 {
-	const int64_t start = base_boot_ns(&b->env);
+	const int64_t start = now_ns();
 	int64_t now = start;
 	unsigned n = 0;
 
@@ -128,7 +138,7 @@ static int block(struct bench *b, operation run, double *ret_us)
 		for (unsigned i = 0; i < 16; i++)
 			TRY(run(b));
 		n += 16;
-		now = base_boot_ns(&b->env);
+		now = now_ns();
 	}
 	*ret_us = (double)(now - start) / 1e3 / n;
 	return 0;
@@ -168,16 +178,16 @@ static int gib(struct bench *b, size_t chunk, double *ret_seal, double *ret_open
 	TRY(envelope_opener_begin(&o, b->ctx, &m, k, NULL));
 	base_buf_clear(&b->sealed);
 	for (size_t at = 0; at <= GIB; at += chunk) {
-		const int64_t t0 = base_boot_ns(&b->env);
+		const int64_t t0 = now_ns();
 		if (at < GIB)
 			TRY(envelope_sealer_add(&s, base_str_n(b->text, chunk), &b->sealed, NULL));
 		else
 			TRY(envelope_sealer_end(&s, &b->sealed, NULL));
-		const int64_t t1 = base_boot_ns(&b->env);
+		const int64_t t1 = now_ns();
 		const size_t feed = b->sealed.len - (at < GIB ? LATE : 0);
 		base_buf_clear(&b->out);
 		TRY(envelope_opener_add(&o, base_str_n(b->sealed.data, feed), &b->out, NULL));
-		opening += base_boot_ns(&b->env) - t1;
+		opening += now_ns() - t1;
 		sealing += t1 - t0;
 		base_buf_consume(&b->sealed, feed);
 	}

@@ -66,7 +66,7 @@ int envelope_keys_derive(struct envelope_context *ctx, struct str protected, con
 {
 	_cleanup_(base_secret_wipe) struct secret prk = {0};
 	_cleanup_(envelope_keys_wipe) struct envelope_keys keys = {0};
-	uint8_t h[ENVELOPE_HASH_LEN];
+	uint8_t h[ENVELOPE_HASH_LEN] = {0};
 
 	TRY(envelope_hash(ctx, protected, h, err));
 	TRY(hmac(ctx, h, base_str_n(k->b, sizeof(k->b)), prk.b, err));

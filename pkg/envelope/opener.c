@@ -68,11 +68,15 @@ static int open_segment(
 	const struct envelope_segment segment = {
 		.cipher = o->cipher, .aad = o->aad, .counter = o->counter, .last = last};
 
+	const size_t plain = sealed.n - ENVELOPE_TAG_LEN;
 	TRY(envelope_segment_open(&segment, sealed, out, err));
-	o->counter++;
-	o->total += sealed.n - ENVELOPE_TAG_LEN;
-	if (o->has_length && o->total > o->length)
+	if (o->has_length && plain > o->length - o->total) {
+		out->len -= plain;
+		base_wipe(out->data + out->len, plain);
 		return REFUSE(err, LENGTH, "more bytes than the header states");
+	}
+	o->counter++;
+	o->total += plain;
 	return 0;
 }
 

@@ -149,22 +149,27 @@ static bool same_set(const struct window *v, const struct sorted *s)
 	return true;
 }
 
-/* One allocation: the struct, targets, recipients, names. */
-static int window_new(const struct sorted *s, struct window **ret, struct err *err)
+static int check_names(const struct sorted *s, struct err *err)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!envelope_name_ok(s->v[i]->name))
+			return REFUSE(err, SHAPE, "a recipient's name is not namespace/revision");
+	return 0;
+}
+
+/* One allocation: the struct, targets, recipients, names. NULL without memory. */
+static struct window *window_new(const struct sorted *s)
 {
 	const size_t targets_at = sizeof(struct window);
 	const size_t recipients_at = targets_at + s->n * sizeof(struct envelope_target);
 	size_t at = recipients_at + s->n * sizeof(struct envelope_recipient);
 	size_t size = at;
 
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (!envelope_name_ok(s->v[i]->name))
-			return REFUSE(err, SHAPE, "a recipient's name is not namespace/revision");
+	for (uint32_t i = 0; i < s->n; i++)
 		size += s->v[i]->name.n;
-	}
 	char *p = base_alloc(1, size);
 	if (!p)
-		return FAIL(err, ERR_NOMEM, "window");
+		return NULL;
 	struct window *v = (struct window *)(void *)p;
 	v->n = s->n;
 	v->targets = (struct envelope_target *)(void *)(p + targets_at);
@@ -176,8 +181,7 @@ static int window_new(const struct sorted *s, struct window **ret, struct err *e
 		v->targets[i].name = base_str_n(p + at, name.n);
 		at += name.n;
 	}
-	*ret = v;
-	return 0;
+	return v;
 }
 
 /* Wraps k for every target and puts the entries into the order of the format. */
@@ -197,9 +201,11 @@ static int open_window(struct envelope_windows *w, const struct sorted *s,
 	struct envelope_header *h, uint32_t *ret_slot, struct err *err)
 {
 	_cleanup_(base_secret_wipe) struct secret k;
-	_cleanup_(window_free) struct window *v = NULL;
 
-	TRY(window_new(s, &v, err));
+	TRY(check_names(s, err));
+	_cleanup_(window_free) struct window *v = window_new(s);
+	if (!v)
+		return FAIL(err, ERR_NOMEM, "window");
 	TRY(base_random(w->env, k.b, sizeof(k.b), err));
 	TRY(wrap_all(w, v, &k, h, err));
 	v->born_ns = base_boot_ns(w->env);
