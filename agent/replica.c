@@ -392,9 +392,10 @@ static void release_former(struct agent_replica *r, struct str holder)
 	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(self->revision));
 	if (!base_str_starts(holder, base_str(prefix)) || base_str_eq(holder, self->identity))
 		return;
-	const struct kube_ref lease = {.ns = self->ns, .name = base_str(name)};
-	if (kube_lease_empty(r->core->client, &lease, holder, AGENT_FIELD_MANAGER, emptied, r, NULL,
-		    NULL) < 0)
+	const struct kube_lease_dead dead = {.lease = {.ns = self->ns, .name = base_str(name)},
+		.holder = holder,
+		.field_manager = AGENT_FIELD_MANAGER};
+	if (kube_lease_empty(r->core->client, &dead, emptied, r, NULL, NULL) < 0)
 		log_write(r->core->log, LOG_WARN,
 			"cannot release the lease of our former incarnation");
 }
@@ -405,6 +406,10 @@ static void lease_holder(void *ctx, struct str holder, int32_t transitions)
 
 	log_write(r->core->log, LOG_DEBUG, "the lease has a holder", LOG_STR("holder", holder),
 		LOG_INT("transitions", transitions));
+	if (holder.n == 0)
+		r->stats.emptied_ns = base_boot_ns(&r->core->env);
+	else if (!base_str_eq(holder, r->core->self.identity))
+		r->stats.emptied_ns = 0;
 	release_former(r, holder);
 	agent_replica_wake(r);
 }
@@ -580,6 +585,11 @@ void agent_replica_unwatch(struct agent_replica *r, struct agent_replica_watcher
 const struct agent_replica_stats *agent_replica_stats(const struct agent_replica *r)
 {
 	return &r->stats;
+}
+
+const struct kube_lease *agent_replica_lease(const struct agent_replica *r)
+{
+	return r->lease;
 }
 
 struct str agent_replica_trouble(const struct agent_replica *r)

@@ -11,6 +11,7 @@
 #include "pkg/protocol/protocol.h"
 
 struct agent_replica;
+struct kube_lease;
 
 /* Starts at once. core outlives it. */
 int agent_replica_new(struct agent_core *core, struct agent_replica **ret_replica, struct err *err)
@@ -67,8 +68,13 @@ struct agent_replica_stats {
 	size_t members, members_refused, jobs;
 	int64_t incarnation, held_epochs;
 	int64_t won_ns, active_ns; /* boot clock: Lease won, key active in our term; 0: never */
+	int64_t emptied_ns; /* boot clock: the Lease was seen released; 0: somebody holds it, or it
+			       ran out */
 };
 const struct agent_replica_stats *agent_replica_stats(const struct agent_replica *r);
+
+/* The Lease that we contend for, for its counters. Borrowed. */
+const struct kube_lease *agent_replica_lease(const struct agent_replica *r);
 
 /* The last failure of a kind of action, for people; empty if there is none. */
 struct str agent_replica_trouble(const struct agent_replica *r);

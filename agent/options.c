@@ -1,0 +1,129 @@
+#include "agent/options.h"
+
+#include "pkg/base/env.h"
+#include "pkg/base/log.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "agent/kick.h"
+
+static const char *const continuities[] = {"warn", "refuse", NULL};
+static const char *const formats[] = {"auto", "text", "json", NULL};
+
+#define T struct agent_options
+#define SOCKET_ROW                                                               \
+	OPTION_STR(T, socket, "socket", "FUNCTIONKEY_SOCKET", AGENT_SOCKET_PATH, \
+		"Unix socket of the local API.")
+
+static const struct option_def network_rows[] = {
+	OPTION_STR(T, pod, "pod", "POD_NAME", NULL, "Name of our pod."),
+	OPTION_STR(T, ns, "namespace", "POD_NAMESPACE", NULL, "Namespace of our pod."),
+	OPTION_STR(T, pod_uid, "pod-uid", "POD_UID", NULL, "UID of our pod."),
+	OPTION_STR(T, pod_ip, "pod-ip", "POD_IP", NULL,
+		"IP address of our pod, at which peers reach the peer port."),
+	OPTION_STR(T, revision, "revision", "FUNCTIONKEY_REVISION", "",
+		"Revision of the function. Empty: the pod itself is the revision."),
+	OPTION_STR(T, function, "function", "FUNCTIONKEY_FUNCTION", "",
+		"Name of the function. Empty: the pod's name."),
+	OPTION_STR(T, owner_kind, "owner-kind", "FUNCTIONKEY_OWNER_KIND", "",
+		"Kind of the pod's controlling owner; for logs."),
+	OPTION_STR(T, owner_name, "owner-name", "FUNCTIONKEY_OWNER_NAME", "",
+		"Name of the pod's controlling owner; for logs."),
+	OPTION_STR(T, owner_uid, "owner-uid", "FUNCTIONKEY_OWNER_UID", "",
+		"UID of the pod's controlling owner; for logs."),
+	SOCKET_ROW,
+	OPTION_STR(T, peer_address, "peer-address", "FUNCTIONKEY_PEER_ADDRESS", "0.0.0.0:9471",
+		"Where other agents and the controller reach us."),
+	OPTION_STR(T, local_address, "local-address", "FUNCTIONKEY_LOCAL_ADDRESS", "",
+		"Loopback address for the local API without decrypt, as in 127.0.0.1:9470. "
+		"Empty: none."),
+	OPTION_DURATION(T, lease_duration_ns, "lease-duration", "FUNCTIONKEY_LEASE_DURATION", "30s",
+		1 * NS_PER_S, 3600 * NS_PER_S, "How long a Lease is good without renewal."),
+	OPTION_DURATION(T, lease_deadline_ns, "lease-renew-deadline",
+		"FUNCTIONKEY_LEASE_RENEW_DEADLINE", "20s", 1 * NS_PER_S, 3600 * NS_PER_S,
+		"How long a leader tries to renew before it stops to lead."),
+	OPTION_DURATION(T, lease_retry_ns, "lease-retry", "FUNCTIONKEY_LEASE_RETRY", "10s",
+		1 * NS_PER_S, 3600 * NS_PER_S, "Time between renewals, and between tries."),
+	OPTION_ENUM(T, continuity, "continuity", "FUNCTIONKEY_CONTINUITY", "warn", continuities,
+		"What to do with a recipient's key that does not continue the one before."),
+	OPTION_ENUM(T, log_level, "log-level", "FUNCTIONKEY_LOG_LEVEL", "info", base_log_levels,
+		"What is logged at least."),
+	OPTION_ENUM(T, log_format, "log-format", "FUNCTIONKEY_LOG_FORMAT", "auto", formats,
+		"How it is written."),
+	OPTION_STR(T, kubeconfig, "kubeconfig", "FUNCTIONKEY_KUBECONFIG", "",
+		"Configuration of the API client. Empty: the files that the pod is given."),
+};
+
+static const struct option_def probe_rows[] = {SOCKET_ROW};
+#undef T
+
+static int check_address(const char *what, const char *address, struct err *err)
+{
+	struct sockaddr_storage parsed;
+
+	if (!address[0])
+		return 0;
+	if (agent_endpoint_parse(base_str(address), &parsed, err) < 0)
+		return FAIL(
+			err, ERR_INVALID, "--%s: \"%s\" is not <IP address>:<port>", what, address);
+	return 0;
+}
+
+static bool is_loopback(const char *address)
+{
+	return base_str_starts(base_str(address), STR("127.")) ||
+	       base_str_starts(base_str(address), STR("[::1]:"));
+}
+
+static int check(const void *config, struct err *err)
+{
+	const struct agent_options *o = config;
+
+	if (o->lease_duration_ns <= o->lease_deadline_ns)
+		return FAIL(err, ERR_INVALID,
+			"--lease-duration must be longer than --lease-renew-deadline");
+	if (o->lease_deadline_ns * 10 <= o->lease_retry_ns * 12)
+		return FAIL(err, ERR_INVALID,
+			"--lease-renew-deadline must be longer than 1.2 times --lease-retry");
+	TRY(check_address("peer-address", o->peer_address, err));
+	TRY(check_address("local-address", o->local_address, err));
+	if (o->local_address[0] && !is_loopback(o->local_address))
+		return FAIL(err, ERR_INVALID, "--local-address must be a loopback address");
+	return 0;
+}
+
+const struct options agent_options_network = {
+	.program = "functionkey-agent",
+	.version = FUNCTIONKEY_VERSION,
+	.summary =
+		"The FunctionKey sidecar: encrypts to functions, opens what is sent to this one.\n"
+		"\n"
+		"  functionkey-agent [run] [OPTION...]     all of it: supervisor, keeper, network "
+		"half\n"
+		"  functionkey-agent network [OPTION...]   the network half, its keeper at "
+		"descriptor 3\n"
+		"  functionkey-agent probe startup|ready|live [--socket PATH]\n"
+		"  functionkey-agent drain [--socket PATH] hands the leadership over",
+	.defs = network_rows,
+	.n = ARRAY_LEN(network_rows),
+	.check = check,
+};
+
+const struct options agent_options_probe = {
+	.program = "functionkey-agent",
+	.version = FUNCTIONKEY_VERSION,
+	.summary = "Asks the agent of this pod, for the kubelet.",
+	.arguments = "[startup|ready|live]",
+	.defs = probe_rows,
+	.n = ARRAY_LEN(probe_rows),
+};
+
+int agent_options_complete(struct agent_options *o, struct err *err)
+{
+	if (!o->revision[0])
+		TRY(crds_revision_key(base_str(o->pod), base_str(o->pod_uid), o->revision, err));
+	if (!o->function[0])
+		TRY(crds_function_key(base_str(o->pod), o->function, err));
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* The agent's options: one table for command line, environment, --help and --check. Layer: agent.
+ */
+#ifndef AGENT_OPTIONS_H
+#define AGENT_OPTIONS_H
+
+#include "crds/functionkey.h"
+#include "pkg/base/options.h"
+
+#define AGENT_SOCKET_PATH "/run/functionkey/agent.sock"
+#define AGENT_PEER_PORT   9471
+
+enum agent_continuity { AGENT_CONTINUITY_WARN, AGENT_CONTINUITY_REFUSE };
+
+struct agent_options {
+	char pod[CRDS_NAME_MAX], ns[64], pod_uid[CRDS_UID_LEN + 1], pod_ip[64];
+	char revision[CRDS_REVISION_MAX + 1], function[64];
+	char owner_kind[64], owner_name[CRDS_NAME_MAX], owner_uid[CRDS_UID_LEN + 1];
+	char socket[100];
+	char peer_address[64];
+	char local_address[64]; /* empty: no TCP on loopback */
+	int64_t lease_duration_ns, lease_deadline_ns, lease_retry_ns;
+	int log_level, log_format;
+	int continuity;
+	char kubeconfig[512]; /* empty: the Pod's own files */
+};
+
+/* Rows of pkg/base/options.h for the network half. Static. */
+extern const struct options agent_options_network;
+/* For `probe` and `drain`: the socket only. */
+extern const struct options agent_options_probe;
+
+/* What was not given but follows: revision and function of a pod without an owner. INVALID. */
+int agent_options_complete(struct agent_options *o, struct err *err) must_check;
+
+#endif
