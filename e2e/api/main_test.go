@@ -1,0 +1,72 @@
+// Package api tests what the API server itself enforces: the CRD, the write
+// policies, the injection and the roles, on a cluster without agents and
+// controller (hack/cluster/up --mode control-plane). Attackers are real
+// service accounts with tokens that are bound to pods.
+package api
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"functionkey.dev/e2e/kit"
+)
+
+// What is installed is what users install, but for the images.
+const overlay = "manifests/e2e"
+
+func TestMain(m *testing.M) {
+	if err := install(); err != nil {
+		fmt.Fprintln(os.Stderr, "install:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func install() error {
+	kubeconfig := os.Getenv("KUBECONFIG")
+	if kubeconfig == "" {
+		return fmt.Errorf("KUBECONFIG is not set: hack/cluster/up --mode control-plane, then export what it prints")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		return err
+	}
+	state := filepath.Dir(kubeconfig)
+	cmd := exec.Command(filepath.Join(root, "hack", "cluster", "kubectl"), "apply", "-k", filepath.Join(root, overlay))
+	cmd.Env = append(os.Environ(), "FK_STATE="+filepath.Dir(state), "FK_CLUSTER="+filepath.Base(state))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl apply -k %s: %w\n%s", overlay, err, out)
+	}
+	return nil
+}
+
+// installed waits until every policy acts: each needs about a second.
+func installed(t *testing.T) *kit.Cluster {
+	t.Helper()
+	c := kit.Connect(t)
+	waitForPolicies(t, c)
+	return c
+}
+
+var policiesAct bool
+
+func waitForPolicies(t *testing.T, c *kit.Cluster) {
+	t.Helper()
+	if policiesAct {
+		return
+	}
+	probe := newProbe(t, c)
+	for _, p := range probe.policies() {
+		kit.Eventually(t, 20*time.Second, "policy "+p.name, func() error {
+			if p.refused() {
+				return nil
+			}
+			return fmt.Errorf("a write that it has to refuse is allowed")
+		})
+	}
+	policiesAct = true
+}
