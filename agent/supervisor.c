@@ -318,14 +318,23 @@ static void block_signals(struct supervisor *s)
 	(void)pthread_sigmask(SIG_BLOCK, &s->signals, &s->before);
 }
 
+/* Above the descriptor that children get, which would else replace it. */
+static int open_program(const struct supervisor *s, const char *path)
+{
+	const int fd = open(path, O_PATH | O_CLOEXEC);
+	const int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FD + 1);
+
+	if (high < 0)
+		say(s, "cannot open %s: errno %d", path, errno);
+	if (fd >= 0)
+		(void)close(fd);
+	return high;
+}
+
 static bool open_programs(struct supervisor *s)
 {
-	s->keeper_exe = open(s->config->keeper_path, O_PATH | O_CLOEXEC);
-	s->network_exe = open(s->config->network_path, O_PATH | O_CLOEXEC);
-	if (s->keeper_exe < 0)
-		say(s, "cannot open %s: errno %d", s->config->keeper_path, errno);
-	else if (s->network_exe < 0)
-		say(s, "cannot open %s: errno %d", s->config->network_path, errno);
+	s->keeper_exe = open_program(s, s->config->keeper_path);
+	s->network_exe = open_program(s, s->config->network_path);
 	return s->keeper_exe >= 0 && s->network_exe >= 0;
 }
 

@@ -194,6 +194,8 @@ static void supervise(
 	(void)fflush(NULL);
 	const pid_t pid = fork();
 	if (pid == 0) {
+		/* as in a container: the first descriptor that is free is 3 */
+		(void)close_range(3, ~0U, 0);
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 		const int r = agent_supervise(&config);
 		/* whoever is left is a zombie or a lost child */
@@ -275,7 +277,5 @@ int main(int argc, char **argv)
 		return fake_keeper(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "fake-network") == 0)
 		return fake_network(argv[2], argv[3]);
-	/* what the test was started with is not the supervisor's */
-	(void)close_range(3, ~0U, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
