@@ -177,12 +177,14 @@ static void answered(struct kube_call *call)
 		if (again_after(call, 0))
 			return;
 	}
-	if ((status == 429 || status >= 500) && call->retry_after && !call->stream) {
+	(void)kube_status_error(call->request.verb, status, call->retry_after, body, &err);
+	/* Not what no waiting heals, such as a resourceVersion that does not exist yet. */
+	if ((status == 429 || status >= 500) && call->retry_after && !call->stream &&
+		err.class == ERR_TRANSIENT) {
 		const int64_t wait = call->retry_after * NS_PER_S;
 		if (again_after(call, wait + base_jitter(&client->env, 0, wait / 4)))
 			return;
 	}
-	(void)kube_status_error(call->request.verb, status, call->retry_after, body, &err);
 	kube_call_end(call, &err);
 }
 

@@ -69,6 +69,7 @@ struct kube_lease_event {
 	int64_t sent_boot_ns; /* WRITTEN, FAILED: when the request was sent */
 	uint32_t random;      /* for jitter */
 	bool watching;        /* the watch is live: no need to poll */
+	bool watched;         /* SEEN came from the watch: it may be older than what is known */
 };
 
 enum kube_lease_do {
@@ -83,7 +84,7 @@ enum kube_lease_change { KUBE_LEASE_SAME, KUBE_LEASE_WON, KUBE_LEASE_LOST };
 
 struct kube_lease_action {
 	enum kube_lease_do act;
-	int64_t at_boot_ns;
+	int64_t at_boot_ns;              /* ask again then, whatever comes; INT64_MAX: no need */
 	struct kube_lease_record record; /* without times: the driver stamps the wall clock */
 	bool acquire;                    /* acquireTime is now; else it stays as it is */
 	enum kube_lease_change change;
@@ -94,15 +95,20 @@ struct kube_lease_state {
 	struct kube_lease_record seen;
 	bool have;  /* seen holds a record; else the Lease was absent, or never seen */
 	bool known; /* something was seen at all */
+	bool stale; /* look before the next write: what is seen may not be so any more */
 	bool held;  /* we lead */
 	bool stopping;
-	bool busy; /* a request is in flight: GET, CREATE, UPDATE, RELEASE */
+	bool busy;      /* a request is in flight: doing */
+	bool releasing; /* the release of what we held is still to do */
 	enum kube_lease_do doing;
 	enum kube_lease_will will;
+	unsigned failures;       /* in a row */
 	int64_t seen_boot_ns;    /* when the record last changed, as seen by us */
-	int64_t unheld_boot_ns;  /* since when nobody holds it; 0: somebody does, or not known */
+	int64_t got_boot_ns;     /* when a GET last answered */
+	int64_t unheld_boot_ns;  /* since when nobody holds it: empty or absent; 0: not so */
 	int64_t renewed_boot_ns; /* when our last good write was sent */
 	int64_t next_boot_ns;    /* not before: next try */
+	int64_t jitter_boot_ns;  /* not before: taking what is free */
 };
 
 /* INVALID: times that client-go would refuse (duration > deadline > 1.2 × retry), a bad identity.
@@ -115,6 +121,11 @@ struct kube_lease_action kube_lease_step(const struct kube_lease_rules *rules,
 
 /* The fence, for a state. */
 bool kube_lease_state_may_write(const struct kube_lease_rules *rules,
+	const struct kube_lease_state *state, int64_t boot_ns);
+
+/* Since when nobody holds the Lease, for a state: empty, absent or expired; 0: somebody does, or it
+ * is not known. */
+int64_t kube_lease_state_unheld_since(const struct kube_lease_rules *rules,
 	const struct kube_lease_state *state, int64_t boot_ns);
 
 /* Appends <pod>_<podUID>_<incarnation>. */
@@ -161,10 +172,8 @@ void kube_lease_release(struct kube_lease *lease, void (*released)(void *ctx), v
 /* At any time; takes effect at once. */
 void kube_lease_set_will(struct kube_lease *lease, enum kube_lease_will will);
 
-/* An annotation that every following write of ours carries. At most 8 of them. */
-int kube_lease_annotate(
-	struct kube_lease *lease, const char *key, struct str value, struct err *err) must_check;
-/* As last seen; empty if there is none. Borrowed until the loop runs on. */
+/* An annotation of the Lease, as last seen; empty if there is none. Borrowed until the loop runs
+ * on. */
 struct str kube_lease_annotation(const struct kube_lease *lease, const char *key);
 
 /* The fence: true only while we lead and the deadline has not passed. Cheap: ask before each write.
@@ -189,12 +198,19 @@ const struct kube_lease_stats *kube_lease_stats(const struct kube_lease *lease);
 
 struct kube_lease_emptying;
 
-/* Empties the Lease of a dead holder by compare-and-swap: only while its holder is exactly `holder`
+struct kube_lease_dead {
+	struct kube_ref lease;     /* ns and name */
+	struct str holder;         /* the exact identity that is dead */
+	const char *field_manager; /* NULL: none */
+};
+
+/* Empties the Lease of a dead holder by compare-and-swap: only while its holder is exactly that one
  * and nothing wrote it meanwhile. holderIdentity "", leaseDurationSeconds 1, renewTime and
  * acquireTime now, transitions as they are; all else stays. done gets NULL, CONFLICT (somebody else
- * holds it, or wrote it), NOT_FOUND, or what went wrong. Class API: the write guard is asked. */
-int kube_lease_empty(struct kube_client *client, const struct kube_ref *lease, struct str holder,
-	const char *field_manager, void (*done)(void *ctx, const struct err *err), void *ctx,
+ * holds it, or wrote it), NOT_FOUND, or what went wrong. Class API: the write guard is asked.
+ * Copies `dead`. */
+int kube_lease_empty(struct kube_client *client, const struct kube_lease_dead *dead,
+	void (*done)(void *ctx, const struct err *err), void *ctx,
 	struct kube_lease_emptying **ret_emptying, struct err *err) must_check;
 /* No callback after it. NULL is fine. Not from inside done. */
 void kube_lease_empty_cancel(struct kube_lease_emptying *emptying);

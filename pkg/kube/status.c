@@ -6,6 +6,10 @@
 
 #define STATUS_DEPTH 32
 
+/* All that the API server says when a JSON patch does not fit the object: its "test" failed, or a
+ * path is not there. What schema, CEL or a policy refuse reads otherwise. */
+#define PATCH_FAILED "the server rejected our request due to an error in our request"
+
 static struct json_object *json_put(struct json_object *o)
 {
 	json_object_put(o);
@@ -176,8 +180,8 @@ static int fail_with(enum kube_verb verb, int http, uint32_t retry_after, const 
 {
 	const int code = http >= 300 || !s->code ? http : s->code;
 	const enum err_class class = s->class ? s->class : class_of_code(verb, code);
-	const int r = FAIL(err, class, "%s: HTTP %d %s%s%s", kube_verb_name(verb), code, s->reason,
-		s->message[0] ? ": " : "", s->message);
+	const int r = FAIL(err, class, "%s: HTTP %d%s%s%s%s", kube_verb_name(verb), code,
+		s->reason[0] ? " " : "", s->reason, s->message[0] ? ": " : "", s->message);
 
 	if (err) {
 		err->detail = code;
@@ -197,6 +201,9 @@ int kube_status_error(enum kube_verb verb, int http, uint32_t retry_after_header
 		excerpt(body, text, sizeof(text));
 		s = (struct status){.reason = "", .message = text};
 	}
+	if (verb == KUBE_PATCH_JSON && !strcmp(s.reason, "Invalid") &&
+		!strcmp(s.message, PATCH_FAILED))
+		s.class = ERR_CONFLICT;
 	return fail_with(verb, http, retry_after_header, &s, err);
 }
 

@@ -1,0 +1,121 @@
+/* Emptying the Lease of a dead holder: one GET, one PUT. */
+#include "pkg/kube/lease_impl.h"
+
+#include "pkg/base/alloc.h"
+
+struct kube_lease_emptying {
+	struct kube_client *client;
+	char ns[256], name[256];
+	char holder[KUBE_LEASE_HOLDER_MAX + 1];
+	char *field_manager;
+	void (*done)(void *ctx, const struct err *err);
+	void *ctx;
+	struct kube_call *call;
+};
+
+static void let_go(struct kube_lease_emptying *e)
+{
+	base_free(e->field_manager);
+	base_free(e);
+}
+
+static void finish(struct kube_lease_emptying *e, const struct err *err)
+{
+	e->done(e->ctx, err);
+	let_go(e);
+}
+
+static void on_put(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	(void)resp;
+	finish(ctx, err);
+}
+
+static int start(struct kube_lease_emptying *e, struct str body, kube_done done, struct err *err)
+{
+	const struct kube_request r = {
+		.verb = body.n ? KUBE_UPDATE : KUBE_GET,
+		.resource = &kube_lease_resource,
+		.ns = base_str(e->ns),
+		.name = base_str(e->name),
+		.body = body,
+		.field_manager = e->field_manager,
+		.max_body = KUBE_LEASE_BODY_MAX,
+	};
+
+	return kube_start(e->client, &r, done, e, &e->call, err);
+}
+
+static int put_empty(struct kube_lease_emptying *e, struct str json, struct err *err)
+{
+	_cleanup_(kube_lease_put) struct json_object *doc = NULL;
+	_cleanup_(base_buf_done) struct buf body = base_buf(KUBE_LEASE_BODY_MAX);
+	struct kube_lease_record seen;
+
+	TRY(kube_lease_parse(json, &doc, &seen, err));
+	if (strcmp(seen.holder, e->holder) != 0)
+		return FAIL(err, ERR_CONFLICT, "the Lease is held by '%s', not by '%s'",
+			seen.holder, e->holder);
+	const struct kube_lease_action a = {
+		.record = {.duration_s = 1, .transitions = seen.transitions},
+		.acquire = true,
+	};
+	TRY(kube_lease_body(
+		doc, base_str(e->name), &a, base_wall_ns(kube_client_env(e->client)), &body, err));
+	return start(e, base_buf_str(&body), on_put, err);
+}
+
+static void on_got(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct kube_lease_emptying *e = ctx;
+	struct err why = {0};
+
+	e->call = NULL;
+	if (err)
+		finish(e, err);
+	else if (put_empty(e, resp->body, &why) < 0)
+		finish(e, &why);
+}
+
+static int fill(struct kube_lease_emptying *e, const struct kube_lease_dead *dead, struct err *err)
+{
+	const char *manager = dead->field_manager;
+
+	if (!dead->holder.n)
+		return FAIL(err, ERR_INVALID, "nobody is no holder to release");
+	TRY(base_str_copy(dead->lease.ns, e->ns, sizeof(e->ns), "namespace", err));
+	TRY(base_str_copy(dead->lease.name, e->name, sizeof(e->name), "name", err));
+	TRY(base_str_copy(dead->holder, e->holder, sizeof(e->holder), "holder", err));
+	if (manager && !(e->field_manager = base_strndup(manager, strlen(manager))))
+		return FAIL(err, ERR_NOMEM, "lease");
+	return start(e, STR_NULL, on_got, err);
+}
+
+int kube_lease_empty(struct kube_client *client, const struct kube_lease_dead *dead,
+	void (*done)(void *ctx, const struct err *err), void *ctx,
+	struct kube_lease_emptying **ret_emptying, struct err *err)
+{
+	struct kube_lease_emptying *e = base_alloc(1, sizeof(*e));
+
+	if (!e)
+		return FAIL(err, ERR_NOMEM, "lease");
+	e->client = client;
+	e->done = done;
+	e->ctx = ctx;
+	const int r = fill(e, dead, err);
+	if (r < 0) {
+		let_go(e);
+		return r;
+	}
+	if (ret_emptying)
+		*ret_emptying = e;
+	return 0;
+}
+
+void kube_lease_empty_cancel(struct kube_lease_emptying *emptying)
+{
+	if (!emptying)
+		return;
+	kube_cancel(emptying->call);
+	let_go(emptying);
+}
