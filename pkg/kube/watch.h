@@ -8,7 +8,8 @@
  *   (kube_watch_lost): first at the last resourceVersion, refused again at "most recent";
  * - a clean end of a stream that lived a second or brought an event is resumed at once; else
  *   back-off 0.8 s, doubled to 30 s, times 1 to 2, forgotten after 2 min;
- * - DENIED and NOT_FOUND: 30 s, doubled to 5 min, times 1 to 1.2, and the state says so;
+ * - DENIED, NOT_FOUND and what the server calls wrong: 2 s, doubled to 5 min, times 1 to 1.2, and
+ * the state says so (short at first: CRD, RBAC and their users are often installed together);
  * - a silent connection is given up: 30 s to the status, 30 s between bytes until the objects are
  *   there, then 150 s where the server sends bookmarks, and timeoutSeconds + 30 s in any case.
  * While initial objects come, their resourceVersions are not adopted: they are not in order.
