@@ -30,9 +30,12 @@ static int empty_lease(struct controller_job *job, struct err *err)
 	char name[300];
 
 	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(revision));
-	const struct kube_ref lease = {.ns = base_str_sub(key, 0, slash), .name = base_str(name)};
-	return kube_lease_empty(job->r->core->client, &lease, base_str(job->holder),
-		CONTROLLER_FIELD_MANAGER, emptied, job, NULL, err);
+	const struct kube_lease_dead dead = {
+		.lease = {.ns = base_str_sub(key, 0, slash), .name = base_str(name)},
+		.holder = base_str(job->holder),
+		.field_manager = CONTROLLER_FIELD_MANAGER,
+	};
+	return kube_lease_empty(job->r->core->client, &dead, emptied, job, NULL, err);
 }
 
 static void pod_looked_up(void *ctx, const struct kube_response *resp, const struct err *err)
