@@ -45,33 +45,33 @@ int kube_informer_new(struct kube_client *client, const struct kube_informer_spe
 
 /* Stops, without callbacks, and frees all objects. NULL is fine. Returns NULL. Some memory goes
  * when the loop has closed the timer: run it once more. */
-struct kube_informer *kube_informer_free(struct kube_informer *informer);
+struct kube_informer *kube_informer_free(struct kube_informer *i);
 CLEANUP_FREE(struct kube_informer, kube_informer_free);
 
 /* The first set is in the store. */
-bool kube_informer_synced(const struct kube_informer *informer);
+bool kube_informer_synced(const struct kube_informer *i);
 
 /* The resourceVersion up to which the store is current: moved by events, sets and bookmarks; empty
  * before the first set. Borrowed until the loop runs on. For read-your-own-writes: reconcile an
  * owner once this is not less than what its last write answered (kube_rv_cmp). */
-struct str kube_informer_synced_rv(const struct kube_informer *informer);
+struct str kube_informer_synced_rv(const struct kube_informer *i);
 
 /* Read-only, until the loop runs on; NULL if there is none. */
-const void *kube_store_get(const struct kube_informer *informer, struct str ns, struct str name);
+const void *kube_store_get(const struct kube_informer *i, struct str ns, struct str name);
 /* For kube_store_each, kube_store_by_index, kube_store_len. */
-const struct kube_store *kube_informer_store(const struct kube_informer *informer);
+const struct kube_store *kube_informer_store(const struct kube_informer *i);
 
 /* At any time; *ret_index goes to kube_store_by_index. */
-int kube_informer_add_index(struct kube_informer *informer, kube_index_fn keys, size_t *ret_index,
-	struct err *err) must_check;
+int kube_informer_add_index(
+	struct kube_informer *i, kube_index_fn keys, size_t *ret_index, struct err *err) must_check;
 
-enum kube_watch_state kube_informer_state(const struct kube_informer *informer);
+enum kube_watch_state kube_informer_state(const struct kube_informer *i);
 
 struct kube_informer_stats {
 	struct kube_watch_stats watch;
 	uint64_t stale; /* versions that were dropped for being older */
 	size_t objects;
 };
-struct kube_informer_stats kube_informer_stats(const struct kube_informer *informer);
+struct kube_informer_stats kube_informer_stats(const struct kube_informer *i);
 
 #endif
