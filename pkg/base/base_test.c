@@ -174,6 +174,26 @@ static void test_times_refused(void **state)
 	assert_true(t == 77);
 }
 
+static void test_json_strings(void **state)
+{
+	static const struct {
+		struct str in;
+		const char *out;
+	} rows[] = {
+		{STR("plain /"), "\"plain /\""},
+		{STR("a\"b\\c"), "\"a\\\"b\\\\c\""},
+		{STR("\n\0\x7f"), "\"\\u000a\\u0000\\u007f\""},
+		{STR("\xc3\xbc\xff"), "\"\xc3\xbc\\ufffd\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_(base_buf_done) struct buf b = base_buf(100);
+		assert_ok(rows[i].out, base_json_str_add(&b, rows[i].in, err));
+		assert_string_equal(b.data, rows[i].out);
+	}
+}
+
 static void test_fake_env_repeats(void **state)
 {
 	struct env_fake one = {.seed = 4};
@@ -225,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_are_strict),
 		cmocka_unit_test(test_times_both_ways),
 		cmocka_unit_test(test_times_refused),
+		cmocka_unit_test(test_json_strings),
 		cmocka_unit_test(test_fake_env_repeats),
 		cmocka_unit_test(test_str_slices),
 	};

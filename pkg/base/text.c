@@ -157,6 +157,29 @@ size_t base_utf8_next(const char *p, size_t n, uint32_t *ret_c)
 	return 0;
 }
 
+static int json_char_add(struct buf *b, const char *p, size_t n, uint32_t c, struct err *err)
+{
+	if (n == 0)
+		return base_buf_add_str(b, STR("\\ufffd"), err);
+	if (c < 0x20 || c == 0x7f)
+		return base_buf_addf(b, err, "\\u%04x", (unsigned)c);
+	if (c == '"' || c == '\\')
+		TRY(base_buf_add_byte(b, '\\', err));
+	return base_buf_add(b, p, n, err);
+}
+
+int base_json_str_add(struct buf *b, struct str s, struct err *err)
+{
+	TRY(base_buf_add_byte(b, '"', err));
+	for (size_t at = 0; at < s.n;) {
+		uint32_t c = 0;
+		const size_t n = base_utf8_next(s.p + at, s.n - at, &c);
+		TRY(json_char_add(b, s.p + at, n, c, err));
+		at += n ? n : 1;
+	}
+	return base_buf_add_byte(b, '"', err);
+}
+
 static struct tm to_tm(int64_t wall_ns)
 {
 	const time_t t = (time_t)(wall_ns / NS_PER_S);

@@ -26,6 +26,9 @@ int base_parse_u64(struct str s, uint64_t max, uint64_t *ret_n, struct err *err)
  * most U+10FFFF. Returns its length in bytes; 0 if there is none, ret_c is then untouched. */
 size_t base_utf8_next(const char *p, size_t n, uint32_t *ret_c);
 
+/* s as a JSON string with its quotes. What is not UTF-8 becomes U+FFFD. */
+int base_json_str_add(struct buf *b, struct str s, struct err *err) must_check;
+
 #define BASE_TIME_LEN 28 /* "2006-01-02T15:04:05.000000Z" and a NUL */
 
 /* metav1.Time: RFC 3339, UTC, whole seconds; and metav1.MicroTime: exactly six digits. */
