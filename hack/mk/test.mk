@@ -35,14 +35,22 @@ asan: ## Unit and torture tests under address and undefined sanitizers
 FUZZ_SECONDS ?= 10
 FUZZ = $(foreach d,$(DIR),$(patsubst %.c,$(B)/fuzz/%,$(sort $(wildcard $(d)/*_fuzz.c))))
 FUZZ_SOURCES := $(foreach d,$(FOLDERS),$(wildcard $(d)/*_fuzz.c))
-FUZZ_FLAGS := -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DBASE_SANITIZED=1 -w
+FUZZ_SANITIZE := address,undefined
+FUZZ_FLAGS := -std=gnu17 -O1 -g -fno-sanitize-recover=all -DBASE_SANITIZED=1 -w
+# Compiled once for all targets: every file instrumented, the engine linked at the end.
+$(B)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
+
 define fuzz_rule
-$(B)/fuzz/$(1:.c=): $(1) $$(foreach a,$$(NEED_$(call row,$(1))),$$(SRC_$$(a)))
+$(B)/fuzz/$(1:.c=): $(B)/fuzz/obj/$(1:.c=.o) $$(patsubst %.c,$(B)/fuzz/obj/%.o,$$(foreach a,$$(or $$(FUZZ_NEED_$(call row,$(1))),$$(NEED_$(call row,$(1)))),$$(SRC_$$(a))))
 	@mkdir -p $$(@D)
-	$(say) FUZZ $$@
-	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $$@ $$^ $$(SYS_$(call row,$(1)))
+	$(say) LD $$@
+	$(Q)clang -fsanitize=fuzzer,$(FUZZ_SANITIZE) -o $$@ $$^ $$(SYS_$(call row,$(1)))
 endef
 $(foreach t,$(FUZZ_SOURCES),$(eval $(call fuzz_rule,$(t))))
+-include $(shell find $(B)/fuzz/obj -name '*.d' 2>/dev/null)
 .PHONY: fuzz
 fuzz: $(FUZZ) ## Fuzz each parser for FUZZ_SECONDS (10)
 	hack/test/fuzz $(FUZZ_SECONDS) $^

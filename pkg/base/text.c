@@ -243,7 +243,8 @@ int base_time_parse(struct str s, int64_t *ret_wall_ns, struct err *err)
 	if (!punctuation_ok(s))
 		return FAIL(err, ERR_INVALID, "'%.*s' is not an RFC 3339 time in UTC",
 			STR_FMT(base_str_sub(s, 0, 40)));
-	const int year = two_digits(s, 0) * 100 + two_digits(s, 2);
+	const int century = two_digits(s, 0);
+	const int year = two_digits(s, 2) < 0 ? -1 : century * 100 + two_digits(s, 2);
 	struct tm tm = {.tm_year = year - 1900,
 		.tm_mon = two_digits(s, 5) - 1,
 		.tm_mday = two_digits(s, 8),
