@@ -83,6 +83,10 @@ void agent_replica_view(struct agent_replica *r, struct protocol_view *v); /* bo
 /* Learns from the keeper who it is and what it holds; then steps begin. */
 int agent_replica_ask_keeper(struct agent_replica *r, struct err *err) must_check;
 
+/* Follows the revision's Lease, without contending for it until a plan says so. -- replica_lease.c
+ */
+int agent_replica_run_lease(struct agent_replica *r, struct err *err) must_check;
+
 /* -- one start function per kind; each ends in agent_job_end, later, from the loop -- */
 typedef int (*agent_start)(struct agent_job *job, const struct protocol_action *action,
 	const struct protocol_view *v, struct err *err);

@@ -1,0 +1,103 @@
+#include "agent/replica_internal.h"
+
+#include "pkg/base/log.h"
+
+static void lease_won(void *ctx, int32_t transitions)
+{
+	struct agent_replica *r = ctx;
+
+	r->stats.won_ns = base_boot_ns(&r->core->env);
+	r->stats.active_ns = 0;
+	log_write(r->core->log, LOG_INFO, "won the lease", LOG_INT("transitions", transitions));
+	if (agent_records_follow_members(r->records, true, NULL) < 0)
+		log_write(r->core->log, LOG_ERROR, "cannot watch the members of the revision");
+	agent_replica_wake(r);
+}
+
+static void lease_lost(void *ctx, const char *reason)
+{
+	struct agent_replica *r = ctx;
+
+	log_write(r->core->log, LOG_WARN, "lost the lease", LOG_STR("reason", base_str(reason)));
+	if (agent_records_follow_members(r->records, false, NULL) < 0)
+		log_write(r->core->log, LOG_ERROR, "cannot stop watching the members");
+	agent_replica_wake(r);
+}
+
+static void emptied(void *ctx, const struct err *err)
+{
+	struct agent_replica *r = ctx;
+
+	if (err)
+		log_write(r->core->log, LOG_WARN,
+			"cannot release the lease of our former incarnation",
+			LOG_ERR("error", err));
+	agent_replica_wake(r);
+}
+
+/* Our keeper died while it led: its Lease is of no use to us unless we are alone, and the others
+ * need not wait for its end. */
+static void release_former(struct agent_replica *r, struct str holder)
+{
+	const struct agent_self *self = &r->core->self;
+	char name[CRDS_NAME_MAX];
+	char prefix[CRDS_NAME_MAX + CRDS_UID_LEN + 4];
+
+	(void)snprintf(
+		prefix, sizeof(prefix), "%.*s_%.*s_", STR_FMT(self->pod), STR_FMT(self->pod_uid));
+	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(self->revision));
+	if (!base_str_starts(holder, base_str(prefix)) || base_str_eq(holder, self->identity))
+		return;
+	const struct kube_lease_dead dead = {.lease = {.ns = self->ns, .name = base_str(name)},
+		.holder = holder,
+		.field_manager = AGENT_FIELD_MANAGER};
+	if (kube_lease_empty(r->core->client, &dead, emptied, r, NULL, NULL) < 0)
+		log_write(r->core->log, LOG_WARN,
+			"cannot release the lease of our former incarnation");
+}
+
+static void lease_holder(void *ctx, struct str holder, int32_t transitions)
+{
+	struct agent_replica *r = ctx;
+
+	log_write(r->core->log, LOG_DEBUG, "the lease has a holder", LOG_STR("holder", holder),
+		LOG_INT("transitions", transitions));
+	if (holder.n == 0)
+		r->stats.emptied_ns = base_boot_ns(&r->core->env);
+	else if (!base_str_eq(holder, r->core->self.identity))
+		r->stats.emptied_ns = 0;
+	release_former(r, holder);
+	agent_replica_wake(r);
+}
+
+static void lease_trouble(void *ctx, const struct err *err)
+{
+	struct agent_replica *r = ctx;
+
+	log_write(r->core->log, LOG_WARN, "the lease cannot be read or written",
+		LOG_ERR("error", err));
+}
+
+int agent_replica_run_lease(struct agent_replica *r, struct err *err)
+{
+	static const struct kube_lease_handler handler = {.on_won = lease_won,
+		.on_lost = lease_lost,
+		.on_holder = lease_holder,
+		.on_trouble = lease_trouble};
+	char name[CRDS_NAME_MAX];
+	const struct agent_core *core = r->core;
+
+	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(core->self.revision));
+	const struct kube_lease_options options = {
+		.ns = core->self.ns,
+		.name = base_str(name),
+		.identity = core->self.identity,
+		.times = {.duration_ns = core->lease_duration_s * NS_PER_S,
+			.renew_deadline_ns = core->lease_deadline_s * NS_PER_S,
+			.retry_ns = core->lease_retry_s * NS_PER_S},
+		.field_manager = AGENT_FIELD_MANAGER,
+		.will = KUBE_LEASE_ABSTAIN,
+		.may_create = false,
+	};
+	return kube_lease_run(core->client, &options, &handler, r, &r->lease, err);
+}
