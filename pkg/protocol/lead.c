@@ -111,13 +111,16 @@ static void prepare(const struct protocol_view *v, const struct crds_key *active
 	a->reason = reason;
 }
 
-/* A member that opens the Active key now and not yet the Prepared one. */
+/* A member that opens the Active key now and not yet the Prepared one. The leader before this term
+ * may be dead and its record not yet gone: who waited for it would always wait to the end. */
 static bool waits_for(const struct protocol_member *m, const struct crds_functionkey *leader,
 	const struct crds_key *active, const struct crds_key *prepared)
 {
 	const struct crds_functionkey *r = m->record;
 
-	if (r->deleting || m->check == PROTOCOL_REFUSED || r->opened_incarnation != r->incarnation)
+	if (r->deleting || m->check == PROTOCOL_REFUSED ||
+		r->opened_incarnation != r->incarnation ||
+		(active->term < prepared->term && base_str_eq(r->pod, active->leader_pod)))
 		return false;
 	for (size_t i = 0; i < leader->revoked_len; i++)
 		if (base_str_eq(leader->revoked[i], r->pod_uid))

@@ -195,6 +195,17 @@ static void prepared_revoked_does_not_count(struct scene *s)
 	s->leader.revoked[s->leader.revoked_len++] = STR("x");
 }
 
+static void prepared_after_a_dead_leader(struct scene *s)
+{
+	new_term(s);
+	add_key(s, 2, CRDS_PREPARED, 8);
+	hold(s, 2);
+	opened(&s->own, 2);
+	s->keys[0].leader_pod = STR("x");
+	opened(add_member(s, "x", PROTOCOL_CHECKED), 1);
+	s->v.prepared_since_ns = s->v.boot_ns;
+}
+
 static void member_joins(struct scene *s)
 {
 	(void)add_member(s, "x", PROTOCOL_UNCHECKED);
@@ -369,6 +380,8 @@ static const struct {
 		{PROTOCOL_ACTIVATE, PROTOCOL_GRANT}, .epoch = 2},
 	{"nor for a revoked one, which gets nothing", prepared_revoked_does_not_count,
 		{PROTOCOL_ACTIVATE}, .epoch = 2, .reason = "Revoked"},
+	{"nor for the leader before, who may be dead", prepared_after_a_dead_leader,
+		{PROTOCOL_ACTIVATE, PROTOCOL_GRANT}, .epoch = 2, .reason = "LeaderChanged"},
 	{"a pod is looked at before it is trusted", member_joins, {PROTOCOL_CHECK_MEMBER}},
 	{"then granted", member_checked, {PROTOCOL_GRANT}, .term = 3},
 	{"a refused one is not", member_refused, {NONE}},
