@@ -33,4 +33,7 @@ struct str apitest_field(const struct apitest *t, const char *key);
 /* Elections of two candidates in this process. */
 void apitest_leases(struct apitest *t);
 
+/* The event recorder. */
+void apitest_events(struct apitest *t);
+
 #endif

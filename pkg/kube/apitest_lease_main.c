@@ -1,5 +1,6 @@
-/* Elections of two candidates in one process, against the real API server. */
+/* Elections of two candidates in one process, and events, against the real API server. */
 #include "pkg/kube/apitest.h"
+#include "pkg/kube/event.h"
 #include "pkg/kube/lease.h"
 
 #define DURATION_S 3
@@ -246,4 +247,47 @@ void apitest_leases(struct apitest *t)
 	stolen(&e);
 	apitest_check(t, "lease: never did both lead", !e.both, "");
 	e.a.lease = kube_lease_free(e.a.lease);
+}
+
+static const struct kube_resource event_objects = {
+	.group = "events.k8s.io",
+	.version = "v1",
+	.plural = "events",
+	.kind = "Event",
+	.namespaced = true,
+};
+
+void apitest_events(struct apitest *t)
+{
+	const struct kube_events_options options = {
+		.controller = "functionkey.dev/apitest", .instance = STR("apitest-1")};
+	const struct kube_event event = {
+		.resource = &leases,
+		.regarding = {.ns = t->ns, .name = STR("elected")},
+		.type = KUBE_EVENT_WARNING,
+		.reason = "SomethingHappened",
+		.action = "Test",
+		.note = STR("it \"happened\""),
+	};
+	const struct kube_request list = {
+		.verb = KUBE_LIST, .resource = &event_objects, .ns = t->ns};
+	struct election e = {.t = t};
+	struct kube_events *events = NULL;
+
+	apitest_check(t, "events: a recorder",
+		kube_events_new(t->client, &options, &events, &t->err) == 0, t->err.msg);
+	kube_event_emit(events, &event);
+	run_for(&e, NS_PER_S / 5, NULL, NULL);
+	for (int i = 0; i < 1000; i++)
+		kube_event_emit(events, &event);
+	run_for(&e, NS_PER_S / 2, NULL, NULL);
+	const struct kube_events_stats *s = kube_events_stats(events);
+	apitest_check(t, "events: 1001 of a kind are two writes",
+		s->written == 2 && s->failed == 0 && s->repeated == 1000, "");
+	apitest_call(t, &list);
+	apitest_check(t, "events: on the server as a series",
+		base_str_eq(apitest_field(t, "reason"), STR("SomethingHappened")) &&
+			memmem(t->body.data, t->body.len, "\"series\":{\"count\":1001", 22),
+		"");
+	kube_events_free(events);
 }

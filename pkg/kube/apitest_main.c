@@ -361,6 +361,7 @@ static void run_all(struct apitest *t)
 	test_watch(t);
 	test_delete(t);
 	test_identity(t);
+	apitest_events(t);
 	apitest_leases(t);
 	r = (struct kube_request){
 		.verb = KUBE_DELETE, .resource = &namespaces, .name = base_str(name)};

@@ -36,8 +36,8 @@ int kube_condition_set(struct kube_condition *list, size_t *n, size_t max,
 int kube_conditions_add(struct buf *b, const struct kube_condition *list, size_t n, struct err *err)
 	must_check;
 
-/* Reads a JSON list; texts live in the arena. Entries that are no conditions are INVALID; more than
- * max are TOO_LARGE. */
+/* Reads a JSON list; texts are slices of it, or stand in the arena where they had escapes. Entries
+ * that are no conditions are INVALID; more than max are TOO_LARGE. */
 int kube_conditions_parse(struct str json, struct arena *arena, struct kube_condition *list,
 	size_t max, size_t *ret_n, struct err *err) must_check;
 
