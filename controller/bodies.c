@@ -45,6 +45,17 @@ static int write_leader_meta(
 	return kube_write_key_text(w, "app.kubernetes.io/managed-by", STR(MANAGED_BY), err);
 }
 
+static int write_ports(struct kube_writer *w, struct err *err)
+{
+	TRY(kube_write_key_list(w, "ports", err));
+	TRY(kube_write_object(w, err));
+	TRY(kube_write_key_text(w, "name", STR("peer"), err));
+	TRY(kube_write_key_int(w, "port", CRDS_PEER_PORT, err));
+	TRY(kube_write_key_text(w, "protocol", STR("TCP"), err));
+	TRY(kube_write_end(w, err));
+	return kube_write_end(w, err);
+}
+
 int controller_body_record(const struct controller_view *v, struct str function,
 	const struct controller_owner *owner, struct buf *b, struct err *err)
 {
@@ -139,13 +150,7 @@ int controller_body_service(const struct controller_view *v, struct buf *b, stru
 	TRY(kube_write_end(&w, err));
 	TRY(kube_write_key_object(&w, "spec", err));
 	TRY(kube_write_key_text(&w, "clusterIP", STR("None"), err));
-	TRY(kube_write_key_list(&w, "ports", err));
-	TRY(kube_write_object(&w, err));
-	TRY(kube_write_key_text(&w, "name", STR("peer"), err));
-	TRY(kube_write_key_int(&w, "port", CRDS_PEER_PORT, err));
-	TRY(kube_write_key_text(&w, "protocol", STR("TCP"), err));
-	TRY(kube_write_end(&w, err));
-	TRY(kube_write_end(&w, err));
+	TRY(write_ports(&w, err));
 	TRY(kube_write_end(&w, err));
 	return kube_write_end(&w, err);
 }
@@ -210,13 +215,7 @@ int controller_body_slice(
 	if (!empty)
 		TRY(write_endpoint(v, &w, err));
 	TRY(kube_write_end(&w, err));
-	TRY(kube_write_key_list(&w, "ports", err));
-	TRY(kube_write_object(&w, err));
-	TRY(kube_write_key_text(&w, "name", STR("peer"), err));
-	TRY(kube_write_key_int(&w, "port", CRDS_PEER_PORT, err));
-	TRY(kube_write_key_text(&w, "protocol", STR("TCP"), err));
-	TRY(kube_write_end(&w, err));
-	TRY(kube_write_end(&w, err));
+	TRY(write_ports(&w, err));
 	return kube_write_end(&w, err);
 }
 

@@ -1,6 +1,6 @@
 #include "controller/objects.h"
 
-#include "pkg/base/alloc.h"
+#include "crds/condense.h"
 #include "pkg/base/text.h"
 
 #define LABEL_REVISION   "/metadata/labels/functionkey.dev~1revision"
@@ -45,43 +45,13 @@ bool controller_opens(const struct controller_record *member, int64_t epoch)
 
 /* -- FunctionKeys: decoded wholly, then condensed into one block -- */
 
-#define TEXTS (11 + CONTROLLER_CONDITION_COUNT)
-
-static size_t texts_of(struct controller_record *r, struct str *texts[static TEXTS])
-{
-	struct str *const all[] = {&r->meta.ns, &r->meta.name, &r->meta.uid, &r->meta.rv,
-		&r->revision, &r->function, &r->owner_uid, &r->leader_pod, &r->leader_uid,
-		&r->endpoint, &r->pod_uid};
-
-	memcpy(texts, all, sizeof(all));
-	for (size_t i = 0; i < CONTROLLER_CONDITION_COUNT; i++)
-		texts[ARRAY_LEN(all) + i] = &r->conditions[i].reason;
-	return TEXTS;
-}
-
-static int condense(const struct controller_record *from, void **ret_object, struct err *err)
-{
-	struct str *texts[TEXTS];
-	struct controller_record copy = *from;
-	const size_t n = texts_of(&copy, texts);
-	size_t bytes = sizeof(*from);
-
-	for (size_t i = 0; i < n; i++)
-		bytes += texts[i]->n;
-	struct controller_record *r = base_alloc(1, bytes);
-	if (!r)
-		return FAIL(err, ERR_NOMEM, "record");
-	char *to = (char *)(r + 1);
-	for (size_t i = 0; i < n; i++) {
-		if (texts[i]->n)
-			memcpy(to, texts[i]->p, texts[i]->n);
-		texts[i]->p = to;
-		to += texts[i]->n;
-	}
-	*r = copy;
-	*ret_object = r;
-	return 0;
-}
+#define AT(member)                 offsetof(struct controller_record, member)
+#define CONDITION_TEXT(name, text) AT(conditions[CONTROLLER_##name].reason),
+static const size_t texts[] = {AT(meta.ns), AT(meta.name), AT(meta.uid), AT(meta.rv), AT(revision),
+	AT(function), AT(owner_uid), AT(leader_pod), AT(leader_uid), AT(endpoint), AT(pod_uid),
+	CONTROLLER_CONDITIONS(CONDITION_TEXT)};
+#undef CONDITION_TEXT
+#undef AT
 
 static void read_conditions(const struct crds_functionkey *fk, struct controller_record *r)
 {
@@ -145,7 +115,7 @@ static int record_decode(struct str doc, void **ret_object, struct err *err)
 		r.opened[i] = fk->opened[i].epoch;
 	if (fk->role == CRDS_LEADER)
 		read_leader(fk, &r);
-	return condense(&r, ret_object, err);
+	return crds_condense(&r, sizeof(r), texts, ARRAY_LEN(texts), ret_object, err);
 }
 
 const struct kube_kind controller_record_kind = {.decode = record_decode};

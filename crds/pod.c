@@ -1,5 +1,6 @@
 #include "crds/pod.h"
 
+#include "crds/condense.h"
 #include "pkg/base/alloc.h"
 #include "pkg/kube/projection.h"
 
@@ -134,42 +135,12 @@ static void read_status(const struct raw *raw, struct crds_pod *pod)
 			pod->ready = base_str_eq(conditions[i].status, STR("True"));
 }
 
-/* The texts of a pod, so that they can be moved into its own block. */
-static size_t texts_of(struct crds_pod *pod, struct str *texts[static 16])
-{
-	struct str *const all[] = {&pod->ns, &pod->name, &pod->uid, &pod->resource_version,
-		&pod->owner_api_version, &pod->owner_kind, &pod->owner_name, &pod->owner_uid,
-		&pod->revision, &pod->function, &pod->controller_revision_hash,
-		&pod->pod_template_hash, &pod->knative_revision, &pod->knative_service, &pod->ip};
-
-	memcpy(texts, all, sizeof(all));
-	return ARRAY_LEN(all);
-}
-
-/* Caches hold thousands of pods: one block of just what is kept. */
-static int condense(const struct crds_pod *from, struct crds_pod **ret_pod, struct err *err)
-{
-	struct str *texts[16];
-	struct crds_pod copy = *from;
-	const size_t n = texts_of(&copy, texts);
-	size_t bytes = sizeof(*from);
-
-	for (size_t i = 0; i < n; i++)
-		bytes += texts[i]->n;
-	struct crds_pod *pod = base_alloc(1, bytes);
-	if (!pod)
-		return FAIL(err, ERR_NOMEM, "pod");
-	char *to = (char *)(pod + 1);
-	for (size_t i = 0; i < n; i++) {
-		if (texts[i]->n)
-			memcpy(to, texts[i]->p, texts[i]->n);
-		texts[i]->p = to;
-		to += texts[i]->n;
-	}
-	*pod = copy;
-	*ret_pod = pod;
-	return 0;
-}
+#define AT(member) offsetof(struct crds_pod, member)
+static const size_t texts[] = {AT(ns), AT(name), AT(uid), AT(resource_version),
+	AT(owner_api_version), AT(owner_kind), AT(owner_name), AT(owner_uid), AT(revision),
+	AT(function), AT(controller_revision_hash), AT(pod_template_hash), AT(knative_revision),
+	AT(knative_service), AT(ip)};
+#undef AT
 
 static void *drop(void *p)
 {
@@ -197,7 +168,10 @@ int crds_pod_decode(struct str json, struct crds_pod **ret_pod, struct err *err)
 	read_owner(raw, &pod);
 	read_labels(raw, &pod);
 	read_status(raw, &pod);
-	return condense(&pod, ret_pod, err);
+	void *condensed = NULL;
+	TRY(crds_condense(&pod, sizeof(pod), texts, ARRAY_LEN(texts), &condensed, err));
+	*ret_pod = condensed;
+	return 0;
 }
 
 struct crds_pod *crds_pod_free(struct crds_pod *pod)
