@@ -46,20 +46,15 @@ static bool names(struct str name, enum envelope_attribute attribute)
 	       strncasecmp(name.p + 3, want, n) == 0;
 }
 
-static int take(struct agent_attributes *a, enum envelope_attribute which, struct str value,
-	struct err *err)
+/* What was just appended to the store, from `at` on, is the attribute's value. */
+static int keep(
+	struct agent_attributes *a, enum envelope_attribute which, size_t at, struct err *err)
 {
-	const size_t at = a->store.len;
-
+	a->at[which] = at;
+	a->n[which] = a->store.len - at;
 	if (a->set[which])
 		return REFUSE_AS(err, MALFORMED, "the attribute ce-%s stands there twice",
 			envelope_attribute_name(which));
-	if (decode(value, &a->store, NULL) < 0)
-		return REFUSE_AS(err, MALFORMED,
-			"the attribute ce-%s is too long or not percent-encoded",
-			envelope_attribute_name(which));
-	a->at[which] = at;
-	a->n[which] = a->store.len - at;
 	if (a->n[which] > ENVELOPE_ATTRIBUTE_MAX ||
 		!envelope_text_ok(base_str_n(a->store.data + at, a->n[which])))
 		return REFUSE_AS(err, MALFORMED,
@@ -69,9 +64,33 @@ static int take(struct agent_attributes *a, enum envelope_attribute which, struc
 	return 0;
 }
 
+int agent_attributes_set(struct agent_attributes *a, enum envelope_attribute which,
+	struct str value, struct err *err)
+{
+	const size_t at = a->store.len;
+
+	if (base_buf_add_str(&a->store, value, NULL) < 0)
+		return REFUSE_AS(err, MALFORMED, "the attributes are too long");
+	return keep(a, which, at, err);
+}
+
+static int take(struct agent_attributes *a, enum envelope_attribute which, struct str value,
+	struct err *err)
+{
+	const size_t at = a->store.len;
+
+	if (decode(value, &a->store, NULL) < 0)
+		return REFUSE_AS(err, MALFORMED,
+			"the attribute ce-%s is too long or not percent-encoded",
+			envelope_attribute_name(which));
+	return keep(a, which, at, err);
+}
+
 int agent_attributes_take(
 	struct agent_attributes *a, struct str name, struct str value, struct err *err)
 {
+	if (name.n < 4 || (name.p[0] | 0x20) != 'c' || name.p[2] != '-')
+		return 0;
 	for (int i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++)
 		if (names(name, (enum envelope_attribute)i))
 			return take(a, (enum envelope_attribute)i, value, err);

@@ -23,10 +23,14 @@ static inline struct agent_attributes agent_attributes(void)
 void agent_attributes_done(struct agent_attributes *a);
 CLEANUP_DONE(struct agent_attributes, agent_attributes_done);
 
-/* Takes a header or query parameter "ce-<attribute>" (any case); others are ignored. Problems:
+/* Takes a header "ce-<attribute>" (any case); others are ignored. Problems:
  * MALFORMED (twice, not encoded well, control characters, too long). */
 int agent_attributes_take(
 	struct agent_attributes *a, struct str name, struct str value, struct err *err) must_check;
+
+/* Takes the value of one attribute as it is, decoded. MALFORMED, as above. */
+int agent_attributes_set(struct agent_attributes *a, enum envelope_attribute which,
+	struct str value, struct err *err) must_check;
 
 /* Puts what was taken into a header, which borrows it. */
 void agent_attributes_give(const struct agent_attributes *a, struct envelope_header *h);

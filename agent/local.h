@@ -13,5 +13,6 @@ int agent_local_new(struct agent_app *app, struct agent_local_face **ret_face, s
 	must_check;
 /* Ends all requests. NULL is fine. Returns NULL. Memory goes when the loop runs on. */
 struct agent_local_face *agent_local_free(struct agent_local_face *face);
+CLEANUP_FREE(struct agent_local_face, agent_local_free);
 
 #endif

@@ -177,6 +177,11 @@ struct agent_metrics *agent_metrics_free(struct agent_metrics *m)
 	return base_free(m);
 }
 
+struct metrics *agent_metrics_registry(struct agent_metrics *m)
+{
+	return m->registry;
+}
+
 void agent_metrics_message(struct agent_metrics *m, const struct agent_message_end *end)
 {
 	const struct str op = base_str(op_names[end->op]);

@@ -16,6 +16,9 @@ int agent_metrics_new(struct agent_metrics **ret_m, struct err *err) must_check;
 struct agent_metrics *agent_metrics_free(struct agent_metrics *m);
 CLEANUP_FREE(struct agent_metrics, agent_metrics_free);
 
+/* For parts that declare their own. */
+struct metrics *agent_metrics_registry(struct agent_metrics *m);
+
 enum agent_op { AGENT_OP_ENCRYPT, AGENT_OP_DECRYPT, AGENT_OP_COUNT };
 
 /* One message has ended. problem NONE: it went well. aborted: its answer had begun and was cut. m

@@ -14,5 +14,6 @@ int agent_peer_new(struct agent_app *app, struct agent_peer_face **ret_face, str
 	must_check;
 /* Ends all requests. NULL is fine. Returns NULL. Memory goes when the loop runs on. */
 struct agent_peer_face *agent_peer_free(struct agent_peer_face *face);
+CLEANUP_FREE(struct agent_peer_face, agent_peer_free);
 
 #endif

@@ -1,0 +1,51 @@
+#include "agent/answer.h"
+
+#include "pkg/base/text.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#define FORWARDED "x-forwarded-"
+
+void agent_answer_problem(struct http_request *r, const struct err *err)
+{
+	const struct agent_problem_row *row = agent_problem_row(agent_problem_of(err));
+	const unsigned retry = err->retry_after ? err->retry_after : row->retry_after;
+
+	http_reply_problem(
+		r, (unsigned)row->status, row->uri, row->title, base_str(err->msg), retry);
+}
+
+int agent_answer_allowed(const struct http_request *r, struct err *err)
+{
+	struct str name = STR_NULL, value = STR_NULL;
+
+	if (http_peer(r).is_unix)
+		return 0;
+	if (http_header(r, "FunctionKey-Client", &value) != 1 || !base_str_eq(value, STR("1")))
+		return REFUSE_AS(
+			err, DENIED, "over TCP the header FunctionKey-Client: 1 is needed");
+	for (size_t i = 0; http_header_at(r, i, &name, &value); i++)
+		if (name.n >= sizeof(FORWARDED) - 1 &&
+			strncasecmp(name.p, FORWARDED, sizeof(FORWARDED) - 1) == 0)
+			return REFUSE_AS(err, DENIED, "forwarded requests are not served");
+	return 0;
+}
+
+int agent_answer_hex(
+	struct http_request *r, const char *name, const uint8_t *p, size_t n, struct err *err)
+{
+	char hex[2 * 33 + 1];
+
+	base_assert(n <= 33);
+	base_hex(p, n, hex);
+	return http_add_header(r, name, base_str(hex), err);
+}
+
+int agent_answer_number(struct http_request *r, const char *name, uint64_t n, struct err *err)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	return http_add_header(r, name, base_str(text), err);
+}

@@ -1,0 +1,21 @@
+/* Answers of the faces that are no plaintext: problems, and who may ask. Layer: agent. */
+#ifndef AGENT_ANSWER_H
+#define AGENT_ANSWER_H
+
+#include "agent/problem.h"
+#include "pkg/http/http.h"
+
+/* Replies with the problem of err; its text is the detail. */
+void agent_answer_problem(struct http_request *r, const struct err *err);
+
+/* On TCP only programs that mean it may ask, no browser and no proxied request: header
+ * FunctionKey-Client: 1, no X-Forwarded-*. DENIED. Always true on the unix socket. */
+int agent_answer_allowed(const struct http_request *r, struct err *err) must_check;
+
+/* Adds a header with the hex form of n bytes (at most 33). */
+int agent_answer_hex(struct http_request *r, const char *name, const uint8_t *p, size_t n,
+	struct err *err) must_check;
+int agent_answer_number(struct http_request *r, const char *name, uint64_t n, struct err *err)
+	must_check;
+
+#endif

@@ -1,0 +1,369 @@
+#include "agent/decrypt.h"
+
+#include "agent/answer.h"
+#include "agent/attributes.h"
+#include "pkg/base/alloc.h"
+
+#include <stdio.h>
+
+#define VERIFIED "Functionkey-Verified"
+
+struct agent_decrypting {
+	struct agent_decrypts *all;
+	struct agent_app *app;
+	struct http_request *r;
+	struct agent_opening *opening;
+	TAILQ_ENTRY(agent_decrypting) link; /* of who waits for room */
+	size_t room;                        /* that is ours */
+	uint64_t taken;                     /* bytes of the message */
+	bool wants_room;                    /* it stands in the list */
+	bool waits;                         /* for the key: no body is taken */
+	bool ended;                         /* the body was complete while it waited */
+	bool begun;                         /* the answer has begun: a stream */
+	bool complete;                      /* all is opened, not all is sent */
+	bool over;                          /* answered, refused, or cut */
+	struct buf out; /* plaintext that verified and was not taken yet, from out_at on */
+	size_t out_at;
+	uint64_t bytes;
+};
+
+void agent_decrypts_init(struct agent_decrypts *d, struct agent_app *app)
+{
+	*d = (struct agent_decrypts){.app = app};
+	TAILQ_INIT(&d->waiting);
+}
+
+/* -- room -- */
+
+static void leave_list(struct agent_decrypting *d)
+{
+	if (d->wants_room)
+		TAILQ_REMOVE(&d->all->waiting, d, link);
+	d->wants_room = false;
+}
+
+static void give_room_back(struct agent_decrypting *d)
+{
+	struct agent_decrypting *next = NULL;
+
+	leave_list(d);
+	if (d->room == 0)
+		return;
+	d->all->used -= d->room;
+	d->room = 0;
+	next = TAILQ_FIRST(&d->all->waiting);
+	if (next) {
+		leave_list(next);
+		http_resume(next->r);
+	}
+}
+
+/* False: there is none now; the request will be resumed. */
+static bool take_room(struct agent_decrypting *d)
+{
+	const struct agent_opened *head = agent_opening_head(d->opening);
+	const size_t need = 2u * ENVELOPE_WHOLE_MAX;
+
+	if (!head || head->header->mode != ENVELOPE_WHOLE || d->room > 0 ||
+		d->taken < AGENT_DECRYPT_SMALL)
+		return true;
+	if (d->all->used + need > AGENT_DECRYPT_ROOM) {
+		if (!d->wants_room)
+			TAILQ_INSERT_TAIL(&d->all->waiting, d, link);
+		d->wants_room = true;
+		return false;
+	}
+	leave_list(d);
+	d->room = need;
+	d->all->used += need;
+	return true;
+}
+
+/* -- ends -- */
+
+static int64_t took(const struct agent_decrypting *d)
+{
+	const int64_t now = base_boot_ns(&d->app->core.env);
+
+	return d->opening ? now - agent_opening_started_ns(d->opening) : 0;
+}
+
+static void good(struct agent_decrypting *d)
+{
+	d->over = true;
+	give_room_back(d);
+	agent_metrics_message(d->app->metrics,
+		&(struct agent_message_end){
+			.op = AGENT_OP_DECRYPT, .took_ns = took(d), .bytes = d->bytes});
+}
+
+static void bad(struct agent_decrypting *d, const struct err *err)
+{
+	const struct agent_message_end end = {.op = AGENT_OP_DECRYPT,
+		.problem = agent_problem_of(err),
+		.aborted = d->begun,
+		.took_ns = took(d)};
+
+	d->over = true;
+	give_room_back(d);
+	agent_app_failed(d->app, "decrypt", &end, err);
+	if (d->begun)
+		http_abort(d->r);
+	else
+		agent_answer_problem(d->r, err);
+}
+
+/* -- the answer -- */
+
+static int add_attribute(
+	struct http_request *r, enum envelope_attribute which, struct str value, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf text = base_buf(3u * ENVELOPE_ATTRIBUTE_MAX);
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "Ce-%s", envelope_attribute_name(which));
+	TRY(agent_attribute_encode(value, &text, err));
+	return http_add_header(r, name, base_buf_str(&text), err);
+}
+
+static int add_headers(struct agent_decrypting *d, const struct agent_opened *head,
+	char type[static ENVELOPE_TYPE_MAX + 1], struct err *err)
+{
+	static const char *const kinds[ENVELOPE_KIND_COUNT] = {
+		[ENVELOPE_EVENT] = "event",
+		[ENVELOPE_REQUEST] = "request",
+		[ENVELOPE_RESPONSE] = "response",
+	};
+	const struct envelope_header *h = head->header;
+
+	TRY(base_str_copy(h->type, type, ENVELOPE_TYPE_MAX + 1, "type", err));
+	TRY(agent_answer_hex(d->r, "Functionkey-Id", h->id, sizeof(h->id), err));
+	TRY(agent_answer_number(d->r, "Functionkey-Epoch", (uint64_t)head->epoch, err));
+	TRY(http_add_header(d->r, "Functionkey-Epoch-State",
+		base_str(agent_epoch_state_name(head->state)), err));
+	TRY(http_add_header(d->r, "Functionkey-Kind", base_str(kinds[h->kind]), err));
+	for (int i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++)
+		if (h->attributes[i].p)
+			TRY(add_attribute(d->r, (enum envelope_attribute)i, h->attributes[i], err));
+	return 0;
+}
+
+static int begin_stream(struct agent_decrypting *d, struct err *err)
+{
+	char type[ENVELOPE_TYPE_MAX + 1];
+
+	TRY(add_headers(d, agent_opening_head(d->opening), type, err));
+	TRY(http_add_trailer(d->r, VERIFIED, STR("true"), err));
+	TRY(http_stream_begin(d->r, 200, type, err));
+	d->begun = true;
+	return 0;
+}
+
+/* Sends what waits; *ret_clear tells whether nothing does any more. */
+static int flush(struct agent_decrypting *d, bool *ret_clear, struct err *err)
+{
+	if (d->out.len > 0 && !d->begun)
+		TRY(begin_stream(d, err));
+	while (d->out_at < d->out.len) {
+		size_t taken = 0;
+		TRY(http_stream_write(
+			d->r, d->out.data + d->out_at, d->out.len - d->out_at, &taken, err));
+		d->out_at += taken;
+		if (taken == 0)
+			break;
+	}
+	*ret_clear = d->out_at == d->out.len;
+	if (*ret_clear) {
+		d->out_at = 0;
+		base_buf_clear(&d->out);
+	}
+	return 0;
+}
+
+static int finish_whole(struct agent_decrypting *d, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf out = base_buf(ENVELOPE_WHOLE_MAX);
+	char type[ENVELOPE_TYPE_MAX + 1];
+
+	TRY(agent_opening_end(d->opening, &out, err));
+	TRY(add_headers(d, agent_opening_head(d->opening), type, err));
+	d->bytes = out.len;
+	http_reply_take(d->r, 200, type, &out);
+	good(d);
+	return 0;
+}
+
+static int finish_stream(struct agent_decrypting *d, struct err *err)
+{
+	bool clear = false;
+
+	if (!d->complete) {
+		const size_t before = d->out.len;
+		TRY(agent_opening_end(d->opening, &d->out, err));
+		d->bytes += d->out.len - before;
+		d->complete = true;
+		if (!d->begun)
+			TRY(begin_stream(d, err));
+	}
+	TRY(flush(d, &clear, err));
+	if (clear) {
+		http_stream_end(d->r);
+		good(d);
+	}
+	return 0;
+}
+
+static int finish(struct agent_decrypting *d, struct err *err)
+{
+	const struct agent_opened *head = agent_opening_head(d->opening);
+
+	if (head && head->header->mode == ENVELOPE_STREAM)
+		return finish_stream(d, err);
+	return finish_whole(d, err);
+}
+
+/* -- the key comes -- */
+
+static int go_on(struct agent_decrypting *d, struct err *err)
+{
+	bool clear = false;
+	const size_t before = d->out.len;
+	const int r = agent_opening_resume(d->opening, &d->out, err);
+
+	if (r != 0)
+		return r;
+	d->waits = false;
+	d->bytes += d->out.len - before;
+	if (d->ended)
+		return finish(d, err);
+	return flush(d, &clear, err);
+}
+
+static void ready(void *ctx)
+{
+	struct agent_decrypting *d = ctx;
+	struct err err = {0};
+	const int r = go_on(d, &err);
+
+	if (r == AGENT_OPENING_WAIT)
+		return;
+	if (r < 0)
+		bad(d, &err);
+	http_resume(d->r);
+}
+
+/* -- http_ops -- */
+
+static int read_request(struct agent_decrypting *d, struct err *err)
+{
+	TRY(agent_answer_allowed(d->r, err));
+	if (!d->app->openings)
+		return REFUSE_AS(err, NOT_READY, "%s", d->app->starting);
+	return agent_opening_new(d->app->openings, ready, d, &d->opening, err);
+}
+
+static int on_begin(void *ctx, struct http_request *r, struct err *err)
+{
+	struct agent_decrypting *d = base_alloc(1, sizeof(*d));
+	struct err why = {0};
+
+	if (!d)
+		return FAIL(err, ERR_NOMEM, "request");
+	d->all = ctx;
+	d->app = d->all->app;
+	d->r = r;
+	d->out = base_buf(ENVELOPE_OUT_ROOM(ENVELOPE_HEAD_MAX + 2 * AGENT_CHUNK_MAX));
+	http_set_state(r, d);
+	if (read_request(d, &why) < 0)
+		bad(d, &why);
+	return 0;
+}
+
+static int take(
+	struct agent_decrypting *d, const uint8_t *p, size_t n, size_t *ret_taken, struct err *err)
+{
+	bool clear = false;
+
+	*ret_taken = 0;
+	if (d->waits || !take_room(d))
+		return 0;
+	TRY(flush(d, &clear, err));
+	if (!clear)
+		return 0;
+	*ret_taken = n < AGENT_CHUNK_MAX ? n : AGENT_CHUNK_MAX;
+	d->taken += *ret_taken;
+	const int r = agent_opening_add(d->opening, base_str_n(p, *ret_taken), &d->out, err);
+	if (r < 0)
+		return r;
+	d->waits = r == AGENT_OPENING_WAIT;
+	d->bytes += d->out.len;
+	return flush(d, &clear, err);
+}
+
+static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n, size_t *ret_taken,
+	struct err *err)
+{
+	struct agent_decrypting *d = http_state(r);
+	struct err why = {0};
+
+	(void)ctx;
+	(void)err;
+	*ret_taken = n;
+	if (d->over || take(d, p, n, ret_taken, &why) == 0)
+		return 0;
+	*ret_taken = n;
+	bad(d, &why);
+	return 0;
+}
+
+static int on_end(void *ctx, struct http_request *r, struct err *err)
+{
+	struct agent_decrypting *d = http_state(r);
+	struct err why = {0};
+
+	(void)ctx;
+	(void)err;
+	d->ended = true;
+	if (!d->waits && !d->over && finish(d, &why) < 0)
+		bad(d, &why);
+	return 0;
+}
+
+static void on_writable(void *ctx, struct http_request *r)
+{
+	struct agent_decrypting *d = http_state(r);
+	struct err why = {0};
+	bool clear = false;
+
+	(void)ctx;
+	if (d->over)
+		return;
+	if ((d->complete ? finish_stream(d, &why) : flush(d, &clear, &why)) < 0)
+		bad(d, &why);
+	else if (clear)
+		http_resume(r);
+}
+
+static void on_gone(void *ctx, struct http_request *r)
+{
+	struct agent_decrypting *d = http_state(r);
+
+	(void)ctx;
+	if (!d)
+		return;
+	if (!d->over)
+		agent_metrics_message(d->app->metrics,
+			&(struct agent_message_end){
+				.op = AGENT_OP_DECRYPT, .aborted = true, .took_ns = took(d)});
+	give_room_back(d);
+	agent_opening_free(d->opening);
+	base_wipe(d->out.data, d->out.cap);
+	base_buf_done(&d->out);
+	base_free(d);
+}
+
+const struct http_ops agent_decrypt_ops = {.begin = on_begin,
+	.body = on_body,
+	.end = on_end,
+	.writable = on_writable,
+	.gone = on_gone};

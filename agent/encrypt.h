@@ -1,0 +1,24 @@
+/* POST /v1/encrypt?to=[namespace/]function: seals the request's body. Layer: agent.
+ *
+ * Small bodies of known length are answered in one piece, all others as they come, in constant
+ * memory: what the client does not read holds it up. What has begun and cannot go on is cut.
+ */
+#ifndef AGENT_ENCRYPT_H
+#define AGENT_ENCRYPT_H
+
+#include "agent/app.h"
+#include "pkg/http/http.h"
+
+#define AGENT_ENCRYPT_AT_ONCE (64u << 10) /* bodies up to here are held as a whole */
+
+#define AGENT_TYPE_WHOLE  "application/vnd.functionkey.v1+cbor"
+#define AGENT_TYPE_STREAM "application/vnd.functionkey.v1.stream"
+
+/* For a route; its ctx is the struct agent_app. */
+extern const struct http_ops agent_encrypt_ops;
+
+/* Splits "[namespace/]function"; the namespace is `home` if there is none. MALFORMED. */
+int agent_to_parse(struct str to, struct str home, struct str *ret_ns, struct str *ret_function,
+	struct err *err) must_check;
+
+#endif

@@ -1,0 +1,276 @@
+"""A namespace on an API server without a node: what the controller and kubelets would make, and
+agents as processes in the place of pods. Used by e2e/agent/run and bench/agent."""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMESPACE = "shop"
+NODE = "unreal"
+LEASE = {"lease-duration": "6s", "lease-renew-deadline": "4s", "lease-retry": "1s"}
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path, timeout=15):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status, self.headers, self.body = response.status, response.headers, body
+
+    @property
+    def problem(self):
+        if self.headers.get("Content-Type") != "application/problem+json":
+            return ""
+        return json.loads(self.body)["type"].rsplit("/", 1)[-1]
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Agent:
+    """One pod's agent: supervisor, keeper and network half."""
+
+    def __init__(self, world, pod, port):
+        self.world, self.pod, self.port = world, pod, port
+        self.name = pod["metadata"]["name"]
+        self.home = world.home / self.name
+        self.home.mkdir()
+        self.socket = str(self.home / "agent.sock")
+        self.log = self.home / "log"
+        self.process = None
+
+    def start(self, **options):
+        labels, owner = self.pod["metadata"]["labels"], self.pod["metadata"]["ownerReferences"][0]
+        env = {
+            "POD_NAME": self.name, "POD_NAMESPACE": NAMESPACE,
+            "POD_UID": self.pod["metadata"]["uid"], "POD_IP": "127.0.0.1",
+            "FUNCTIONKEY_REVISION": labels["functionkey.dev/revision"],
+            "FUNCTIONKEY_FUNCTION": labels["functionkey.dev/function"],
+            "FUNCTIONKEY_OWNER_KIND": owner["kind"], "FUNCTIONKEY_OWNER_NAME": owner["name"],
+            "FUNCTIONKEY_OWNER_UID": owner["uid"], "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
+        }
+        arguments = [str(self.world.bin / "functionkey-agent"), "run", "--socket", self.socket,
+                     "--peer-address", f"127.0.0.1:{self.port}",
+                     "--kubeconfig", str(self.world.kubeconfig(self.pod, self.home)),
+                     "--log-format", "json"]
+        for name, value in {**LEASE, **options}.items():
+            arguments += [f"--{name.replace('_', '-')}", value]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(arguments, env=env, stdout=log, stderr=log,
+                                            start_new_session=True)
+        return self
+
+    def pids(self):
+        """By program: supervisor, keeper, network."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                if not entry.name.isdigit() or os.getsid(int(entry.name)) != self.process.pid:
+                    continue
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except (OSError, ProcessLookupError):
+                continue
+            if len(words) > 1 and words[1] == b"network":
+                found["network"] = int(entry.name)
+            elif words[0].endswith(b"keeper"):
+                found["keeper"] = int(entry.name)
+            elif words[0].endswith(b"supervisor"):
+                found["supervisor"] = int(entry.name)
+        return found
+
+    def private_bytes(self):
+        total = 0
+        for pid in self.pids().values():
+            for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss_Anon:"):
+                    total += int(line.split()[1]) * 1024
+        return total
+
+    def kill(self):
+        """As a node that loses power: everything at once."""
+        for pid in self.pids().values():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(timeout=10)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def request(self, method, path, body=None, headers=None, timeout=15):
+        connection = UnixConnection(self.socket, timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return Answer(response, response.read())
+        finally:
+            connection.close()
+
+    def peer(self, method, path, body=None, headers=None, timeout=5):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return Answer(response, response.read())
+        finally:
+            connection.close()
+
+    def ready(self):
+        try:
+            return self.request("GET", "/readyz", timeout=2).status == 200
+        except OSError:
+            return False
+
+    def status(self):
+        return self.request("GET", "/v1/status").json()
+
+    def encrypt(self, to, body, headers=None):
+        return self.request("POST", f"/v1/encrypt?to={to}", body,
+                            {"Content-Type": "text/plain", **(headers or {})})
+
+    def decrypt(self, message, headers=None):
+        return self.request("POST", "/v1/decrypt", message, headers)
+
+
+def wait_for(what, condition, seconds=20, step=0.02):
+    """The time that it took; raises when it does not come true."""
+    begun = time.monotonic()
+    while True:
+        try:
+            if condition():
+                return time.monotonic() - begun
+        except (OSError, http.client.HTTPException):
+            pass
+        if time.monotonic() - begun > seconds:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(step)
+
+
+class World:
+    def __init__(self, cluster, binaries=None, first_port=19471):
+        self.cluster, self.port = cluster, first_port
+        self.bin = pathlib.Path(binaries or ROOT / "build/bin")
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="functionkey-agents-"))
+        self.agents = []
+
+    def kubectl(self, *arguments, given=None):
+        run = subprocess.run([str(ROOT / "hack/cluster/kubectl"), *arguments], input=given,
+                             env={**os.environ, "FK_CLUSTER": self.cluster}, text=True,
+                             capture_output=True, check=False)
+        if run.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {run.stderr.strip()}")
+        return run.stdout
+
+    def get(self, kind, name):
+        return json.loads(self.kubectl("-n", NAMESPACE, "get", kind, name, "-o", "json"))
+
+    def apply(self, *objects):
+        self.kubectl("apply", "-f", "-", given=json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def begin(self):
+        self.kubectl("apply", "-f", str(ROOT / "crds/functionkey.yaml"),
+                     "-f", str(ROOT / "manifests/base/rbac-agent.yaml"),
+                     *[word for name in ("keys", "leases", "records")
+                       for word in ("-f", str(ROOT / f"manifests/base/policy-{name}.yaml"))])
+        self.kubectl("wait", "--for=condition=Established", "crd/functionkeys.functionkey.dev")
+        self.apply(
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+             "metadata": {"name": "functionkey-agent", "namespace": NAMESPACE},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                         "name": "functionkey-agent"},
+             "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io",
+                           "name": f"system:serviceaccounts:{NAMESPACE}"}]})
+        wait_for("service account", lambda: self.get("serviceaccount", "default"))
+
+    def revision(self, function, revision, replicas, **spec):
+        """A ReplicaSet with its pods, and what the controller makes for it."""
+        labels = {"app": function, "functionkey.dev/revision": revision,
+                  "functionkey.dev/function": function}
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet",
+                 "metadata": {"name": revision, "namespace": NAMESPACE},
+                 "spec": {"replicas": replicas, "selector": {"matchLabels": labels},
+                          "template": {"metadata": {"labels": labels}, "spec": {
+                              "nodeName": NODE,
+                              "tolerations": [{"operator": "Exists"}],
+                              "containers": [{"name": "function", "image": "none"}]}}}}
+        self.apply(owner)
+        uid = self.get("replicaset", revision)["metadata"]["uid"]
+        self.apply({"apiVersion": "functionkey.dev/v1alpha1", "kind": "FunctionKey",
+                    "metadata": {"name": revision, "namespace": NAMESPACE,
+                                 "labels": {"functionkey.dev/for": revision,
+                                            "functionkey.dev/revision": revision,
+                                            "functionkey.dev/function": function,
+                                            "functionkey.dev/role": "leader"},
+                                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+                                                      "name": revision, "uid": uid,
+                                                      "controller": True}]},
+                    "spec": {"role": "Leader", "revision": revision, "function": function,
+                             "scheme": "umbral-secp256k1", **spec}},
+                   {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                    "metadata": {"name": f"fk-{revision}", "namespace": NAMESPACE}, "spec": {}})
+        return [self.agent(pod) for pod in self.pods(revision, replicas)]
+
+    def pods(self, revision, count):
+        def list_pods():
+            listed = json.loads(self.kubectl("-n", NAMESPACE, "get", "pods", "-o", "json", "-l",
+                                             f"functionkey.dev/revision={revision}"))
+            return [p for p in listed["items"] if "deletionTimestamp" not in p["metadata"]]
+        wait_for(f"{count} pods of {revision}", lambda: len(list_pods()) >= count)
+        for pod in list_pods():
+            self.kubectl("-n", NAMESPACE, "patch", "pod", pod["metadata"]["name"],
+                         "--subresource=status", "--type=merge", "-p", json.dumps({"status": {
+                             "phase": "Running", "podIP": "127.0.0.1",
+                             "podIPs": [{"ip": "127.0.0.1"}],
+                             "conditions": [{"type": "Ready", "status": "True"}]}}))
+        return list_pods()
+
+    def agent(self, pod):
+        agent = Agent(self, pod, self.port)
+        self.port += 1
+        self.agents.append(agent)
+        return agent
+
+    def kubeconfig(self, pod, folder):
+        """With a token that is bound to the pod, as a kubelet projects it."""
+        meta = pod["metadata"]
+        token = self.kubectl("-n", NAMESPACE, "create", "token", "default", "--duration=2h",
+                             "--bound-object-kind=Pod", f"--bound-object-name={meta['name']}",
+                             f"--bound-object-uid={meta['uid']}").strip()
+        config = json.loads(self.kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
+        config["users"] = [{"name": "pod", "user": {"token": token}}]
+        config["contexts"] = [{"name": "pod", "context": {
+            "cluster": config["clusters"][0]["name"], "user": "pod", "namespace": NAMESPACE}}]
+        config["current-context"] = "pod"
+        path = folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        path.chmod(0o600)
+        return path
+
+    def end(self):
+        for agent in self.agents:
+            agent.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
