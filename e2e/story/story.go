@@ -13,7 +13,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -117,15 +119,38 @@ func (w *World) WaitReady(ctx context.Context, app string, n int, limit time.Dur
 	})
 }
 
+// Keyed waits until all n replicas of an app's newest revision open messages for its active key.
+func (w *World) Keyed(ctx context.Context, app string, n int, limit time.Duration) (*Record, error) {
+	var now *Record
+	err := Until(ctx, limit, fmt.Sprintf("%d keyed replicas of %s", n, app), func(ctx context.Context) error {
+		r, err := w.Leader(ctx, app)
+		if err != nil {
+			return err
+		}
+		if r.Members != fmt.Sprintf("%d/%d", n, n) || r.Ready().Status != "True" {
+			return fmt.Errorf("members %s, Ready %s (%s)", r.Members, r.Ready().Status, r.Ready().Reason)
+		}
+		now = r
+		return nil
+	})
+	return now, err
+}
+
 // Record is what the story needs of a Leader record.
 type Record struct {
 	Name, LeaderPod, LeaderUID string
 	Epoch, ActiveEpoch, Term   int64
-	Ready, Reason              string
 	Members                    string
 	Incarnation                int64
-	States                     map[int64]string
+	States, Reasons            map[int64]string // of keys, by epoch
+	Conditions                 map[string]Condition
 }
+
+// Condition is one of a record.
+type Condition struct{ Status, Reason, Message string }
+
+// Ready is the condition that people wait for.
+func (r *Record) Ready() Condition { return r.Conditions["Ready"] }
 
 // Leader reads the Leader record of an app's newest revision.
 func (w *World) Leader(ctx context.Context, app string) (*Record, error) {
@@ -151,7 +176,7 @@ func (w *World) Record(ctx context.Context, name string) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Record{Name: name, States: map[int64]string{}}
+	r := &Record{Name: name, States: map[int64]string{}, Reasons: map[int64]string{}, Conditions: map[string]Condition{}}
 	r.LeaderPod, _, _ = unstructured.NestedString(o.Object, "status", "leader", "pod")
 	r.LeaderUID, _, _ = unstructured.NestedString(o.Object, "status", "leader", "podUID")
 	r.Term, _, _ = unstructured.NestedInt64(o.Object, "status", "leader", "term")
@@ -164,14 +189,16 @@ func (w *World) Record(ctx context.Context, name string) (*Record, error) {
 		m, _ := k.(map[string]any)
 		epoch, _, _ := unstructured.NestedInt64(m, "epoch")
 		r.States[epoch], _, _ = unstructured.NestedString(m, "state")
+		r.Reasons[epoch], _, _ = unstructured.NestedString(m, "reason")
 	}
 	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 	for _, c := range conditions {
 		m, _ := c.(map[string]any)
-		if m["type"] == "Ready" {
-			r.Ready, _ = m["status"].(string)
-			r.Reason, _ = m["reason"].(string)
-		}
+		kind, _ := m["type"].(string)
+		status, _ := m["status"].(string)
+		reason, _ := m["reason"].(string)
+		message, _ := m["message"].(string)
+		r.Conditions[kind] = Condition{status, reason, message}
 	}
 	return r, nil
 }
@@ -270,22 +297,43 @@ func NewBooks() *Books {
 	return &Books{map[string]entry{}, map[string][]entry{}}
 }
 
-// Read adds what the ledgers of both functions say now. It may be called again.
+// Read adds what the ledgers of both functions say now. It may be called again. Pods that are going
+// away are read as long as they answer: they still receive messages.
 func (b *Books) Read(ctx context.Context, w *World) error {
-	for _, app := range []string{"orders", "billing"} {
-		pods, err := w.Pods(ctx, app)
-		if err != nil {
-			return err
+	list, err := w.Kube.CoreV1().Pods(w.NS).List(ctx, metav1.ListOptions{LabelSelector: "app in (orders, billing)"})
+	if err != nil {
+		return err
+	}
+	for _, p := range list.Items {
+		if p.Status.Phase != corev1.PodRunning {
+			continue
 		}
-		for _, p := range pods {
-			text, err := w.Proxy(ctx, "GET", p.Name, "/ledger", nil, nil)
-			if err != nil {
-				return fmt.Errorf("ledger of %s: %w", p.Name, err)
-			}
+		text, err := w.Proxy(ctx, "GET", p.Name, "/ledger", nil, nil)
+		if err == nil {
 			b.add(text)
+		} else if p.DeletionTimestamp == nil && ready(&p) {
+			return fmt.Errorf("ledger of %s: %w", p.Name, err)
 		}
 	}
 	return nil
+}
+
+// KeepReading reads the ledgers now and then until stop is called: a pod that ends has then told its
+// story.
+func (b *Books) KeepReading(ctx context.Context, w *World) (stop func()) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(400 * time.Millisecond):
+				_ = b.Read(ctx, w)
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
 }
 
 func (b *Books) add(text []byte) {
@@ -309,12 +357,13 @@ func (b *Books) add(text []byte) {
 	}
 }
 
-// Drop forgets one opened message: for the test that a lost message is found.
-func (b *Books) Drop() {
+// Drop forgets one opened message and says which: for the test that a lost message is found.
+func (b *Books) Drop() string {
 	for id := range b.opened {
 		delete(b.opened, id)
-		return
+		return id
 	}
+	return ""
 }
 
 // Join compares sender's and receivers' books by message id.
@@ -345,40 +394,53 @@ func (b *Books) Join() Totals {
 	return t
 }
 
-// InNode runs a command inside the node.
-func (w *World) InNode(ctx context.Context, command ...string) (string, error) {
-	args := append([]string{"--name", w.Cluster}, command...)
-	out, err := exec.CommandContext(ctx, filepath.Join(w.Root, "hack/cluster/in-node"), args...).CombinedOutput()
-	if err != nil {
-		return string(out), fmt.Errorf("in-node %s: %w: %s", strings.Join(command, " "), err, out)
-	}
-	return string(out), nil
-}
-
-// What to kill of an agent.
+// The processes of a sidecar, as their command lines begin.
 const (
-	Agent   = "functionkey-agent run" // the supervisor: its container ends, keys are lost
+	Agent   = "functionkey-supervisor" // its container ends with it, keys are lost
 	Network = "functionkey-agent network"
 	Keeper  = "functionkey-keeper"
+	All     = "functionkey-"
 )
 
-// Kill sends SIGKILL to the processes of a pod whose command line says so.
-func (w *World) Kill(ctx context.Context, podUID, what string) error {
-	script := `
-n=0
-for p in /proc/[0-9]*; do
-	grep -qs "$1" "$p/cgroup" || continue
-	line=$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) || continue
-	case "$2" in
-	*run) case "$line" in *functionkey-agent\ |*functionkey-agent\ run*) ;; *) continue ;; esac ;;
-	*network) case "$line" in *functionkey-agent\ network*) ;; *) continue ;; esac ;;
-	*) case "$line" in *functionkey-keeper*) ;; *) continue ;; esac ;;
-	esac
-	kill -KILL "${p#/proc/}" && n=$((n + 1))
-done
-[ "$n" -gt 0 ]`
-	_, err := w.InNode(ctx, "bash", "-c", script, "kill", podUID, what)
-	return err
+// Processes of a pod whose command lines begin with what, as this machine numbers them: the node is
+// a few namespaces on it.
+func Processes(podUID, what string) ([]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		line, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if err != nil || !strings.HasPrefix(strings.ReplaceAll(string(line), "\x00", " "), what) {
+			continue
+		}
+		if groups, err := os.ReadFile("/proc/" + e.Name() + "/cgroup"); err == nil && strings.Contains(string(groups), podUID) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// Kill sends SIGKILL to processes of a pod.
+func Kill(podUID, what string) error {
+	pids, err := Processes(podUID, what)
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return fmt.Errorf("pod %s has no process %q", podUID, what)
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return fmt.Errorf("kill %s: %w", what, err)
+		}
+	}
+	return nil
 }
 
 // KillLeader kills the leader's agent and says whom.
@@ -390,7 +452,7 @@ func (w *World) KillLeader(ctx context.Context, app, what string) (*Record, erro
 	if r.LeaderUID == "" {
 		return nil, fmt.Errorf("%s has no leader", r.Name)
 	}
-	return r, w.Kill(ctx, r.LeaderUID, what)
+	return r, Kill(r.LeaderUID, what)
 }
 
 // NewKey waits for an active key of a higher epoch, led by another replica or incarnation.

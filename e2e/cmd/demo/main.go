@@ -45,23 +45,6 @@ func show(ctx context.Context, w *story.World, args ...string) error {
 	return err
 }
 
-// keepReading reads the ledgers now and then, so that a pod that ends has told most of its story.
-func keepReading(ctx context.Context, w *story.World, books *story.Books) (stop func()) {
-	done, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(500 * time.Millisecond):
-				_ = books.Read(ctx, w)
-			}
-		}
-	}()
-	return func() { close(done); <-stopped }
-}
-
 func tell(ctx context.Context, w *story.World, each int) error {
 	say("Two functions: orders (2 replicas) sends to billing (3 replicas). Each has one public key.")
 	for app, n := range map[string]int{"billing": 3, "orders": 2} {
@@ -69,7 +52,7 @@ func tell(ctx context.Context, w *story.World, each int) error {
 			return err
 		}
 	}
-	if err := settleMembers(ctx, w, "billing", "3/3"); err != nil {
+	if _, err := w.Keyed(ctx, "billing", 3, time.Minute); err != nil {
 		return err
 	}
 	if err := show(ctx, w, "get", "functionkeys", "-n", w.NS); err != nil {
@@ -84,7 +67,7 @@ func tell(ctx context.Context, w *story.World, each int) error {
 	if err := w.Send(ctx, "demo", each, 25*time.Millisecond); err != nil {
 		return err
 	}
-	stop := keepReading(ctx, w, books)
+	stop := books.KeepReading(ctx, w)
 	time.Sleep(time.Duration(each) * 25 * time.Millisecond / 3)
 	before, err := w.KillLeader(ctx, "billing", story.Agent)
 	if err != nil {
@@ -104,7 +87,7 @@ func tell(ctx context.Context, w *story.World, each int) error {
 	if err := w.WaitReady(ctx, "billing", 3, 2*time.Minute); err != nil {
 		return err
 	}
-	if err := settleMembers(ctx, w, "billing", "3/3"); err != nil {
+	if _, err := w.Keyed(ctx, "billing", 3, time.Minute); err != nil {
 		return err
 	}
 	if err := show(ctx, w, "get", "functionkeys", "-n", w.NS); err != nil {
@@ -130,19 +113,6 @@ func tell(ctx context.Context, w *story.World, each int) error {
 		return fmt.Errorf("wanted at least 200 messages, 3 replicas, none lost")
 	}
 	return nil
-}
-
-func settleMembers(ctx context.Context, w *story.World, app, want string) error {
-	return story.Until(ctx, time.Minute, "all members of "+app+" keyed", func(ctx context.Context) error {
-		r, err := w.Leader(ctx, app)
-		if err != nil {
-			return err
-		}
-		if r.Members != want || r.Ready != "True" {
-			return fmt.Errorf("members %s, ready %s (%s)", r.Members, r.Ready, r.Reason)
-		}
-		return nil
-	})
 }
 
 func openEverywhere(ctx context.Context, w *story.World, envelope []byte) error {
