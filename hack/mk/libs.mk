@@ -6,6 +6,7 @@ objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
 SRC_base := $(call not_lib,pkg/base)
 SRC_kube := $(call not_lib,pkg/kube)
 SRC_apitest := pkg/kube/apitest_lease_main.c
+SRC_informer_apitest := pkg/kube/informer_apitest_tap_main.c
 SRC_http := $(call not_lib,pkg/http)
 SRC_kmsg := $(call not_lib,pkg/kmsg)
 SRC_protocol := $(call not_lib,pkg/protocol)
@@ -22,13 +23,14 @@ SRC_agent := $(call not_lib,agent)
 SRC_keeper := $(call not_lib,keeper)
 # PID 1 of the sidecar, also a program of its own: without libraries it takes 1.2 MiB less.
 SRC_supervisor := agent/supervisor.c
-ARCHIVES := base kube apitest http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor
+ARCHIVES := base kube apitest informer_apitest http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
 NEED_kmsg := kmsg base
 NEED_kube := kube base
 NEED_apitest := apitest kube base
+NEED_informer_apitest := informer_apitest kube base
 NEED_http := http base
 NEED_crds := crds kube base
 NEED_pre := pre_hold pre_send pre_public base
@@ -47,6 +49,7 @@ SYS_base := -lcrypto
 SYS_kmsg := -lcrypto
 SYS_kube := -lcurl -luv -ljson-c -lyaml -lcrypto
 SYS_apitest := $(SYS_kube)
+SYS_informer_apitest := $(SYS_kube)
 SYS_http := -lmicrohttpd -luv -lcrypto
 SYS_crds := $(SYS_kube)
 SYS_pre := -lsecp256k1 -lcrypto
@@ -90,5 +93,6 @@ $(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
 $(eval $(call program_rule,envelope-tool,pkg/envelope/tool_main.c,envelope))
 $(eval $(call program_rule,kube-apitest,pkg/kube/apitest_main.c,apitest))
 $(eval $(call program_rule,kube-candidate,pkg/kube/candidate_main.c,kube))
+$(eval $(call program_rule,kube-informer-apitest,pkg/kube/informer_apitest_main.c,informer_apitest))
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
