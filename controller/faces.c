@@ -1,0 +1,115 @@
+#include "controller/faces.h"
+
+#include "controller/metrics.h"
+#include "pkg/base/alloc.h"
+#include "pkg/base/text.h"
+#include "pkg/http/http.h"
+
+#define METRICS_MAX (1u << 20)
+
+struct controller_faces {
+	struct controller_core *core;
+	struct controller_runner *runner;
+	struct http_server *server;
+	struct http_ops metrics, healthz, readyz;
+	struct http_route routes[3];
+	char address[128];
+};
+
+static int write_metrics(void *ctx, struct http_request *r, struct err *err)
+{
+	struct controller_faces *f = ctx;
+	_cleanup_(base_buf_done) struct buf text = base_buf(METRICS_MAX);
+
+	controller_metrics_collect(f->core, f->runner);
+	TRY(base_metrics_write(f->core->metrics, &text, err));
+	http_reply_take(r, 200, METRICS_CONTENT_TYPE, &text);
+	return 0;
+}
+
+static int say_alive(void *ctx, struct http_request *r, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	http_reply(r, 200, "text/plain", STR("ok\n"));
+	return 0;
+}
+
+/* A standby is ready, too: its caches are warm. */
+static int say_ready(void *ctx, struct http_request *r, struct err *err)
+{
+	const struct controller_faces *f = ctx;
+
+	(void)err;
+	if (controller_runner_synced(f->runner))
+		http_reply(r, 200, "text/plain", STR("ok\n"));
+	else
+		http_reply_problem(r, 503, NULL, "not ready",
+			STR("the caches are not filled yet: see the log for what cannot be "
+			    "watched"),
+			1);
+	return 0;
+}
+
+static void gone(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	(void)r;
+}
+
+/* "<IP>:<port>" into f->address and *ret_port; IPv6 stands in brackets. */
+static int split(
+	struct controller_faces *f, const char *address, uint16_t *ret_port, struct err *err)
+{
+	struct str host = base_str(address);
+	size_t colon = host.n;
+	uint64_t port = 0;
+
+	while (colon > 0 && host.p[colon - 1] != ':')
+		colon--;
+	if (colon < 2 || base_parse_u64(base_str_sub(host, colon, host.n), 65535, &port, NULL) < 0)
+		return FAIL(
+			err, ERR_INVALID, "--address: \"%s\" is not <IP address>:<port>", address);
+	host = base_str_sub(host, 0, colon - 1);
+	if (base_str_starts(host, STR("[")) && base_str_ends(host, STR("]")))
+		host = base_str_sub(host, 1, host.n - 1);
+	*ret_port = (uint16_t)port;
+	return base_str_copy(host, f->address, sizeof(f->address), "--address", err);
+}
+
+int controller_faces_new(struct controller_core *core, struct controller_runner *runner,
+	const char *address, struct controller_faces **ret_faces, struct err *err)
+{
+	_cleanup_(controller_faces_free) struct controller_faces *f = base_alloc(1, sizeof(*f));
+	uint16_t port = 0;
+
+	if (!f)
+		return FAIL(err, ERR_NOMEM, "faces");
+	f->core = core;
+	f->runner = runner;
+	TRY(split(f, address, &port, err));
+	f->metrics = (struct http_ops){.end = write_metrics, .gone = gone};
+	f->healthz = (struct http_ops){.end = say_alive, .gone = gone};
+	f->readyz = (struct http_ops){.end = say_ready, .gone = gone};
+	f->routes[0] = (struct http_route){"GET", "/metrics", &f->metrics, f, 0, 0};
+	f->routes[1] = (struct http_route){"GET", "/healthz", &f->healthz, f, 0, 0};
+	f->routes[2] = (struct http_route){"GET", "/readyz", &f->readyz, f, 0, 0};
+	const struct http_config config = {.name = "metrics",
+		.loop = core->loop,
+		.clock = core->env.clock,
+		.routes = f->routes,
+		.routes_n = ARRAY_LEN(f->routes),
+		.address = f->address,
+		.port = port,
+		.limits = {.connections = 64}};
+	TRY(http_server_new(&config, &f->server, err));
+	*ret_faces = STEAL(f);
+	return 0;
+}
+
+struct controller_faces *controller_faces_free(struct controller_faces *faces)
+{
+	if (faces)
+		http_server_free(faces->server);
+	return base_free(faces);
+}
