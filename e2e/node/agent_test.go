@@ -157,3 +157,22 @@ func parseMetrics(text []byte) map[string]float64 {
 	}
 	return all
 }
+
+// pipe posts a body of unknown length and returns the answer while it comes.
+func pipe(ctx context.Context, a *agent, path, kind string, body io.Reader) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, "POST", "http://functionkey"+path, struct{ io.Reader }{body})
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", kind)
+	answer, err := a.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		return nil, fmt.Errorf("%s: status %d: %.300s", path, answer.StatusCode, text)
+	}
+	return answer.Body, nil
+}

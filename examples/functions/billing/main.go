@@ -6,18 +6,25 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"functionkey.dev/examples/agent"
 	"functionkey.dev/examples/ledger"
 )
 
-const maxBody = 2 << 20
+const (
+	maxBody = 2 << 20
+	goodbye = 3 * time.Second
+)
 
 type order struct {
 	ID string `json:"id"`
@@ -48,7 +55,25 @@ func main() {
 		}
 		book.Add(o.ID, "opened", "", 0)
 	})
-	log.Fatal(http.ListenAndServe(":8080", nil))
+	serve(&http.Server{Addr: ":8080"})
+}
+
+// Serve ends a while after SIGTERM: for about a second after that senders still come, because nobody
+// has told them yet.
+func serve(server *http.Server) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		<-ctx.Done()
+		time.Sleep(goodbye)
+		_ = server.Shutdown(context.Background())
+		close(ended)
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+	<-ended
 }
 
 // Open answers the request itself if the message cannot be opened: 503 where the sender shall try
