@@ -114,5 +114,7 @@ int crds_pod_function(const struct crds_pod *pod, char dst[static 64], struct er
 			 pod->pod_template_hash))
 		name = base_str_sub(
 			pod->owner_name, 0, pod->owner_name.n - pod->pod_template_hash.n - 1);
-	return base_str_copy(base_str_sub(name, 0, 63), dst, 64, "function name", err);
+	if (name.n > CRDS_FUNCTION_MAX)
+		return crds_function_key(name, dst, err);
+	return base_str_copy(name, dst, CRDS_FUNCTION_MAX + 1, "function name", err);
 }

@@ -189,6 +189,25 @@ func tidy(c *corev1.Container) {
 	c.VolumeMounts = mounts
 }
 
+// The rows that crds/names_test.c gives to C: one rule, written down twice.
+func TestRevisionKeys(t *testing.T) {
+	c := installed(t)
+	ns := opted(t, c)
+	raw := kit.Must[[]byte](t)(os.ReadFile(filepath.Join(kit.Root(t), "crds", "testdata", "revisions.tsv")))
+	for _, line := range strings.Split(strings.TrimSpace(string(raw)), "\n") {
+		name, want, _ := strings.Cut(line, "\t")
+		t.Run(name, func(t *testing.T) {
+			pod, err := tryPod(t, c, wants(ns, "some-", generated, ownedBy("apps/v1", "ReplicaSet", name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := pod.Labels["functionkey.dev/revision"]; got != want {
+				t.Errorf("revision %s, want %s", got, want)
+			}
+		})
+	}
+}
+
 // What is not to be injected is left as it is.
 func TestOptedOut(t *testing.T) {
 	c := installed(t)

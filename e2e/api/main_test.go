@@ -18,7 +18,12 @@ import (
 // What is installed is what users install, but for the images.
 const overlay = "manifests/e2e"
 
+// FUNCTIONKEY_INSTALLED=1 leaves what is installed as it is, to see whether the
+// tests notice that it is not what it should be.
 func TestMain(m *testing.M) {
+	if os.Getenv("FUNCTIONKEY_INSTALLED") != "" {
+		os.Exit(m.Run())
+	}
 	if err := install(); err != nil {
 		fmt.Fprintln(os.Stderr, "install:", err)
 		os.Exit(1)
