@@ -76,8 +76,10 @@ static void read_leader(const struct crds_functionkey *fk, struct controller_rec
 	r->function = fk->function;
 	r->owner_uid = fk->owner_uid;
 	r->active_epoch = active ? active->epoch : 0;
+	r->active_term = active ? active->term : 0;
 	if (active)
 		r->active_fingerprint = active->fingerprint;
+	r->inherits = fk->on_leader_change == CRDS_INHERIT;
 	if (fk->has_leader) {
 		r->leader_pod = fk->leader.pod;
 		r->leader_uid = fk->leader.pod_uid;

@@ -45,7 +45,8 @@ struct controller_record {
 	/* Leader */
 	struct str function, owner_uid;
 	struct str leader_pod, leader_uid, endpoint;
-	int64_t term, leader_incarnation, active_epoch, generation;
+	int64_t term, leader_incarnation, active_epoch, active_term, generation;
+	bool inherits; /* spec.onLeaderChange: a new leader keeps the key */
 	struct crds_fingerprint active_fingerprint;
 	bool history_lost; /* a key left Active with reason KeyLost */
 	int64_t members_total, members_ready;

@@ -211,7 +211,8 @@ static void watch_failover(struct controller_runner *r, struct controller_state 
 		s->failed_by = plan->evidence;
 	}
 	if (s->failed_ns == 0 || !v->leader || v->leader->term <= s->failed_term ||
-		v->leader->active_epoch == 0)
+		v->leader->active_epoch == 0 ||
+		(!v->leader->inherits && v->leader->active_term < v->leader->term))
 		return;
 	const int64_t took = v->boot_ns - s->failed_ns;
 	controller_metrics_failover(r->core->metrics, s->failed_by, took);

@@ -48,10 +48,27 @@ static size_t lacking(const struct protocol_view *v, const struct crds_functionk
 	return n;
 }
 
+/* Who holds the Lease and takes its term looks at the members' pods meanwhile. */
+static void look_ahead(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	for (size_t i = 0; i < v->members_len && !plan->truncated; i++) {
+		const struct protocol_member *m = &v->members[i];
+		if (refused(v, m) || m->check != PROTOCOL_UNCHECKED)
+			continue;
+		struct protocol_action *a = protocol_add(plan, PROTOCOL_CHECK_MEMBER);
+		if (a)
+			a->member = m->record;
+	}
+}
+
 void protocol_grants(const struct protocol_view *v, struct protocol_plan *plan)
 {
-	if (!v->leader || !protocol_leading(v))
+	if (!v->leader || !v->holding)
 		return;
+	if (!protocol_leading(v)) {
+		look_ahead(v, plan);
+		return;
+	}
 	for (size_t i = 0; i < v->members_len && !plan->truncated; i++) {
 		const struct protocol_member *m = &v->members[i];
 		int64_t epochs[CRDS_KEYS_MAX];
