@@ -143,14 +143,14 @@ static void on_exit_child(uv_process_t *child, int64_t status, int signal)
 	uv_close((uv_handle_t *)child, NULL);
 }
 
-static void run(struct tap_test *t, const char *ctl, const char *action, const char *cluster)
+static void run(struct tap_test *t, char *ctl, const char *action, char *cluster)
 {
-	char *args[] = {(char *)(uintptr_t)ctl, (char *)(uintptr_t)action,
-		(char *)(uintptr_t) "apiserver", (char *)(uintptr_t) "--name",
-		(char *)(uintptr_t)cluster, NULL};
+	char verb[16] = "", program[] = "apiserver", name[] = "--name";
+	char *args[] = {ctl, verb, program, name, cluster, NULL};
 	const uv_process_options_t options = {.file = ctl, .args = args, .exit_cb = on_exit_child};
 	uv_process_t child = {.data = t};
 
+	(void)snprintf(verb, sizeof(verb), "%s", action);
 	t->exit_status = -1;
 	if (uv_spawn(&t->loop, &child, &options) != 0) {
 		t->exit_status = 127;
@@ -176,7 +176,7 @@ static bool written(struct tap_test *t)
 	return false;
 }
 
-static void case_restart(struct tap_test *t, const char *ctl, const char *cluster)
+static void case_restart(struct tap_test *t, char *ctl, char *cluster)
 {
 	struct tap *p = tap_open(t, &tap_config_maps, false, NULL, NULL);
 

@@ -37,6 +37,7 @@
 	">INIT", WATCH_LIST, ">-", "=starting", "S", "<" ADDED("a", "5"), ">APPLY a", "=listing", \
 		">-", "<" END_MARK("10"), ">DONE 10", ">-", "=watching"
 
+/* Bytes are put together from pieces: NOLINTBEGIN(bugprone-suspicious-missing-comma) */
 static const struct {
 	const char *name;
 	bool no_watch_list;
@@ -207,6 +208,8 @@ static const struct {
 			"<\"resourceVersion\":\"11\"}}}{\"type\":\"DELETED\",", ">APPLY b 11", ">-",
 			"<\"object\":" META("b", "12") "}", ">DELETE b 12", ">-"}},
 };
+
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 struct thing {
 	struct kube_meta meta;
