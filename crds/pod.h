@@ -7,7 +7,7 @@
 
 #include "crds/functionkey.h"
 
-#define CRDS_POD_MAX    (4 * 1024 * 1024)
+#define CRDS_POD_MAX    (4u << 20)
 #define CRDS_AGENT_NAME "functionkey-agent"
 #define CRDS_PEER_PORT  9471
 
