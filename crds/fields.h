@@ -1,5 +1,5 @@
 /* The fields of a FunctionKey that C knows: one table for decoding, encoding, and the test that
- * compares it with functionkey.yaml. Internal to crds.
+ * compares it with functionkey.yaml. Layer: crds, internal to it.
  */
 #ifndef CRDS_FIELDS_H
 #define CRDS_FIELDS_H

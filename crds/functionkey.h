@@ -184,6 +184,7 @@ bool crds_opened(const struct crds_functionkey *member, int64_t epoch);
 const struct crds_condition *crds_condition_find(
 	const struct crds_functionkey *fk, struct str type);
 
+/* "Prepared" ...; "Unknown" for what is none. Never NULL. */
 const char *crds_key_state_name(enum crds_key_state state);
 
 /* JSON pieces for creates and patches, appended to b. Field names are those of the CRD. */
