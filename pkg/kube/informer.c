@@ -166,6 +166,13 @@ static void uncollect(struct kube_informer *i, void *object)
 	kube_kind_free(i->kind, object);
 }
 
+static bool same_version(const struct kube_informer *i, const void *a, const void *b)
+{
+	const struct kube_meta x = kube_kind_meta(i->kind, a), y = kube_kind_meta(i->kind, b);
+
+	return base_str_eq(x.uid, y.uid) && base_str_eq(x.rv, y.rv);
+}
+
 /* The store is replaced wholly, then handlers learn what has changed. */
 static void replace(struct kube_informer *i, struct str rv)
 {
@@ -174,13 +181,14 @@ static void replace(struct kube_informer *i, struct str rv)
 
 	i->store = STEAL(i->set);
 	set_synced_rv(i, rv);
+	kube_store_keep(i->store, before);
 	for (size_t at = 0; (object = kube_store_each(i->store, &at));) {
 		const struct kube_meta meta = kube_kind_meta(i->kind, object);
 		const void *old = kube_store_find(before, meta.ns, meta.name);
-		if (old && base_str_eq(kube_kind_meta(i->kind, old).uid, meta.uid) &&
-			base_str_eq(kube_kind_meta(i->kind, old).rv, meta.rv))
-			continue;
-		tell_change(i, old, object);
+		if (old && !same_version(i, old, object))
+			tell_change(i, old, object);
+		else if (!old)
+			tell(i, KUBE_ADDED, NULL, object);
 	}
 	for (size_t at = 0; (object = kube_store_each(before, &at));) {
 		const struct kube_meta meta = kube_kind_meta(i->kind, object);

@@ -7,8 +7,9 @@
  * hand (kube_rv_cmp, same UID) is dropped. kubernetes.md 1.6.
  *
  * Handlers run inline on the loop and must not wait: they put keys into a queue (kube/queue.h).
- * They may read the store, but not free the informer. Objects are valid until the handler returns
- * to the loop; `old` until it returns.
+ * They may read the store, but not free the informer. An object stays as it is and where it is
+ * until the handler has returned from being told that it was MODIFIED (it is `old` then) or
+ * DELETED.
  */
 #ifndef KUBE_INFORMER_H
 #define KUBE_INFORMER_H
@@ -22,7 +23,8 @@ struct kube_informer;
 enum kube_change { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
 
 struct kube_handler {
-	/* ADDED: old is NULL; DELETED: cur is NULL, old the last known state. */
+	/* ADDED: old is NULL. DELETED: cur is NULL; old is the last state, with the resourceVersion
+	 * of the deletion where that was seen, else (a new LIST lacks it) what the store had. */
 	void (*on)(void *ctx, enum kube_change change, const void *old, const void *cur);
 	/* Once, after the handler has seen every object of the first set. May be NULL. */
 	void (*synced)(void *ctx);

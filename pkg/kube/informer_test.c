@@ -68,7 +68,7 @@ struct world {
 	bool closed;
 	/* What handlers were told. */
 	struct {
-		bool exists;
+		const void *object; /* NULL: it does not exist */
 		uint64_t uid, rv;
 	} told[NAMES];
 	int synced;
@@ -323,7 +323,10 @@ static void on_change(void *ctx, enum kube_change change, const void *old, const
 	const struct kube_meta meta = kube_kind_meta(&thing_kind, cur ? cur : old);
 
 	w->changes++;
-	assert_int_equal(w->told[name].exists, change != KUBE_ADDED);
+	/* Objects stay at their addresses. */
+	if (change == KUBE_MODIFIED)
+		assert_ptr_equal(old, w->told[name].object);
+	assert_int_equal(w->told[name].object != NULL, change != KUBE_ADDED);
 	assert_int_equal(old != NULL, change != KUBE_ADDED);
 	if (change != KUBE_ADDED)
 		assert_int_equal(u64(kube_kind_meta(&thing_kind, old).uid), w->told[name].uid);
@@ -332,7 +335,7 @@ static void on_change(void *ctx, enum kube_change change, const void *old, const
 		assert_int_equal(u64(meta.uid), w->told[name].uid);
 		assert_true(u64(meta.rv) > w->told[name].rv);
 	}
-	w->told[name].exists = change != KUBE_DELETED;
+	w->told[name].object = cur;
 	assert_int_equal(cur != NULL, change != KUBE_DELETED);
 	if (change == KUBE_DELETED)
 		return;
@@ -503,7 +506,7 @@ static void check(struct world *w)
 		const struct object *o = &w->server.objects[i];
 		exist += o->exists;
 		assert_int_equal(has != NULL, o->exists);
-		assert_int_equal(w->told[i].exists, o->exists);
+		assert_ptr_equal(w->told[i].object, has);
 		if (!has)
 			continue;
 		assert_int_equal(u64(kube_kind_meta(&thing_kind, has).uid), o->uid);

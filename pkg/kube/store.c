@@ -244,6 +244,50 @@ int kube_store_put(struct kube_store *s, void *object, void **ret_old, struct er
 	return 0;
 }
 
+static void bucket_swap(struct index *index, struct str key, const void *from, const void *to)
+{
+	struct bucket *b = base_map_get(index->buckets, key);
+
+	for (size_t i = 0; b && i < b->n; i++)
+		if (b->objects[i] == from)
+			b->objects[i] = to;
+}
+
+/* A key that is there already needs no memory; the keys of the same version are the same. */
+static void put_in_place(struct kube_store *s, struct str key, void *from, void *to)
+{
+	struct str keys[KUBE_INDEX_KEYS];
+	const int r = base_map_put(s->objects, key, to, NULL, NULL);
+
+	base_assert(r == 0);
+	for (size_t i = 0; i < s->indexes_len; i++) {
+		const size_t n = keys_of(&s->indexes[i], from, keys);
+		for (size_t k = 0; k < n; k++)
+			bucket_swap(&s->indexes[i], keys[k], from, to);
+	}
+}
+
+static bool same_version(const struct kube_kind *kind, const void *a, const void *b)
+{
+	const struct kube_meta x = kube_kind_meta(kind, a), y = kube_kind_meta(kind, b);
+
+	return base_str_eq(x.uid, y.uid) && base_str_eq(x.rv, y.rv);
+}
+
+void kube_store_keep(struct kube_store *s, struct kube_store *before)
+{
+	struct str key;
+	void *old = NULL;
+
+	for (size_t at = 0; base_map_next(before->objects, &at, &key, &old);) {
+		void *copy = base_map_get(s->objects, key);
+		if (!copy || !same_version(s->kind, copy, old))
+			continue;
+		put_in_place(s, key, copy, old);
+		put_in_place(before, key, old, copy);
+	}
+}
+
 void *kube_store_take(struct kube_store *s, struct str ns, struct str name)
 {
 	char text[KUBE_KEY_MAX];

@@ -38,6 +38,11 @@ int kube_store_index(struct kube_store *s, kube_index_fn keys, size_t *ret_index
  * On failure object stays the caller's. */
 int kube_store_put(struct kube_store *s, void *object, void **ret_old, struct err *err) must_check;
 
+/* Objects of `before` that s has too, in the same version (uid and resourceVersion), change places
+ * with its copies: what did not change stays at its address. Needs no memory. Both have the same
+ * kind and indexes. */
+void kube_store_keep(struct kube_store *s, struct kube_store *before);
+
 /* Takes an object out, which is then the caller's; NULL if there is none. */
 void *kube_store_take(struct kube_store *s, struct str ns, struct str name);
 
