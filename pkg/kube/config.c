@@ -76,22 +76,27 @@ struct kube_config *kube_config_free(struct kube_config *config)
 	return NULL;
 }
 
-static bool is_der_block(struct str base64)
+static int unpack(struct str base64, struct buf *text, struct buf *der, struct err *err)
+{
+	for (size_t i = 0; i < base64.n; i++)
+		if (!strchr(" \t\r\n", base64.p[i]))
+			TRY(base_buf_add_byte(text, (uint8_t)base64.p[i], err));
+	return base_unbase64_add(der, base_buf_str(text), err);
+}
+
+/* NOMEM alone is an error: what does not decode is no DER. */
+static int is_der_block(struct str base64, bool *ret, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf text = base_buf(KUBE_CREDENTIAL_MAX);
 	_cleanup_(base_buf_done) struct buf der = base_buf(KUBE_CREDENTIAL_MAX);
 
-	for (size_t i = 0; i < base64.n; i++)
-		if (!strchr(" \t\r\n", base64.p[i]) &&
-			base_buf_add_byte(&text, (uint8_t)base64.p[i], NULL) < 0)
-			return false;
-	const bool ok = base_unbase64_add(&der, base_buf_str(&text), NULL) == 0 && der.len > 2 &&
-			der.data[0] == 0x30;
+	const int r = unpack(base64, &text, &der, err);
+	*ret = r == 0 && der.len > 2 && der.data[0] == 0x30;
 	if (der.data)
 		base_wipe(der.data, der.len);
 	if (text.data)
 		base_wipe(text.data, text.len);
-	return ok;
+	return r == -ERR_NOMEM ? r : 0;
 }
 
 static const char *find(struct str s, const char *what)
@@ -111,11 +116,13 @@ int kube_pem_check(struct str pem, const char *kind, const char *what, struct er
 		rest = base_str_sub(rest, (size_t)(begin - rest.p) + 11, rest.n);
 		const char *head = find(rest, "-----");
 		const char *tail = find(rest, "-----END ");
-		if (!head || !tail || head > tail)
+		if (!head || !tail || head + 5 > tail)
 			break;
 		const struct str title = base_str_n(rest.p, (size_t)(head - rest.p) + 5);
-		if (base_str_ends(title, base_str(end)) &&
-			is_der_block(base_str_n(head + 5, (size_t)(tail - head) - 5)))
+		const struct str base64 = base_str_n(head + 5, (size_t)(tail - head) - 5);
+		bool der = false;
+		TRY(is_der_block(base64, &der, err));
+		if (der && base_str_ends(title, base_str(end)))
 			return 0;
 		rest = base_str_sub(rest, (size_t)(tail - rest.p) + 9, rest.n);
 	}
