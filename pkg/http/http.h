@@ -31,7 +31,7 @@
 #define HTTP_PARAM_MAX   256   /* decoded bytes of one */
 #define HTTP_TARGET_MAX  2048  /* raw bytes of path and query; longer: 414 */
 #define HTTP_HEADERS     64    /* of a request; more: 431 */
-#define HTTP_OWN_HEADERS 8     /* that a handler adds to an answer, and as many trailers */
+#define HTTP_OWN_HEADERS 16    /* that a handler adds to an answer, and as many trailers */
 #define HTTP_PIECE_MAX   65536 /* bytes that http_stream_write takes at once */
 #define HTTP_UNIX_PATH   108
 

@@ -1,0 +1,682 @@
+#include "pkg/http/test_handlers.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define HOST "Host: functionkey\r\n"
+
+static int dial(const struct served *s)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(a.sun_path, s->path, strlen(s->path));
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void put(int fd, struct str s)
+{
+	while (s.n > 0) {
+		const ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
+		if (n <= 0)
+			return; /* it may have been refused meanwhile */
+		s = base_str_sub(s, (size_t)n, s.n);
+	}
+}
+
+/* What comes within ms milliseconds without a byte, up to cap - 1 bytes or the end; *ret_end tells
+ * whether that came. */
+static size_t get(int fd, char *dst, size_t cap, int ms, bool *ret_end)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	size_t n = 0;
+
+	*ret_end = false;
+	while (n + 1 < cap && poll(&p, 1, ms) == 1) {
+		const ssize_t r = recv(fd, dst + n, cap - 1 - n, 0);
+		*ret_end = r <= 0;
+		if (r <= 0)
+			break;
+		n += (size_t)r;
+	}
+	dst[n] = 0;
+	return n;
+}
+
+/* Polls until *n is at least want; the server counts in its own time. */
+static bool reaches(const volatile unsigned *n, unsigned want)
+{
+	for (int i = 0; i < 300 && *n < want; i++)
+		(void)usleep(10000);
+	return *n >= want;
+}
+
+/* Rows: raw requests, the beginning of the answer, whether the connection is closed after it. */
+static const struct {
+	const char *name;
+	struct str in;
+	const char *out;
+	bool open;
+} rows[] = {
+	{"good", STR("GET /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 200 OK\r\n", true},
+	{"root", STR("GET / HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 200 OK\r\n", true},
+	{"any name with underscore and port", STR("GET / HTTP/1.1\r\nHost: a_b-c.d:80\r\n\r\n"),
+		"HTTP/1.1 200 OK\r\n", true},
+	{"IPv6 host", STR("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n"), "HTTP/1.1 200 OK\r\n", true},
+	{"two equal lengths",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Content-Length: 2\r\nContent-Length: 2\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"two lengths",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Content-Length: 2\r\ncontent-length: 30\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"list of lengths", STR("POST /hello HTTP/1.1\r\n" HOST "Content-Length: 2, 2\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"signed length", STR("POST /hello HTTP/1.1\r\n" HOST "Content-Length: +2\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"negative length", STR("POST /hello HTTP/1.1\r\n" HOST "Content-Length: -2\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"hex length", STR("POST /hello HTTP/1.1\r\n" HOST "Content-Length: 0x2\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"huge length",
+		STR("POST /count HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551617\r\n\r\n"),
+		"HTTP/1.1 4", false},
+	{"length and chunked",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"chunked and length",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"chunked twice",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		"HTTP/1.1 501 ", false},
+	{"gzip, chunked",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+		"HTTP/1.1 501 ", false},
+	{"identity", STR("POST /hello HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\nab"),
+		"HTTP/1.1 501 ", false},
+	{"chunked with a vertical tab",
+		STR("POST /hello HTTP/1.1\r\n" HOST "Transfer-Encoding: \x0b"
+		    "chunked\r\n\r\n0\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"no host", STR("GET /hello HTTP/1.1\r\n\r\n"), "HTTP/1.1 400 ", false},
+	{"two hosts", STR("GET /hello HTTP/1.1\r\n" HOST HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"empty host", STR("GET /hello HTTP/1.1\r\nHost: \r\n\r\n"), "HTTP/1.1 400 ", false},
+	{"host with a path", STR("GET /hello HTTP/1.1\r\nHost: a/b\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"host with a user", STR("GET /hello HTTP/1.1\r\nHost: a@b\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"host with a word as port", STR("GET /hello HTTP/1.1\r\nHost: a:http\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"open bracket", STR("GET /hello HTTP/1.1\r\nHost: [::1\r\n\r\n"), "HTTP/1.1 400 ", false},
+	{"absolute form", STR("GET http://functionkey/hello HTTP/1.1\r\n" HOST "\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"asterisk", STR("OPTIONS * HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"authority", STR("CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"HTTP/1.0", STR("GET /hello HTTP/1.0\r\n" HOST "\r\n"), "HTTP/1.1 505 ", false},
+	{"HTTP/0.9", STR("GET /hello\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"HTTP/2", STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "HTTP/1.1 505 ", false},
+	{"bare LF after a header", STR("GET /hello HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"bare LF after the first line", STR("GET /hello HTTP/1.1\n" HOST "\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"bare LF at the end", STR("GET /hello HTTP/1.1\r\nHost: a\r\n\n"), "HTTP/1.1 400 ", false},
+	{"bare CR in a value", STR("GET /hello HTTP/1.1\r\n" HOST "X: a\rb\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"CR CR LF", STR("GET /hello HTTP/1.1\r\n" HOST "X: a\r\r\n\r\n"), "HTTP/1.1 400 ", false},
+	{"NUL in a value", STR("GET /hello HTTP/1.1\r\n" HOST "X: a\0b\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"NUL NUL and a header", STR("GET /hello HTTP/1.1\r\n" HOST "X: a\0\0Y\0 b\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"NUL in a name", STR("GET /hello HTTP/1.1\r\n" HOST "X\0: a\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"NUL in the target", STR("GET /hello\0x HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"NUL and a version in the target", STR("GET /hello\0HTTP/1.1 HTTP/1.1\r\n" HOST "\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"folded line", STR("GET /hello HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"folded with a tab", STR("GET /hello HTTP/1.1\r\n" HOST "X: a\r\n\tb\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"folded first line", STR("GET /hello HTTP/1.1\r\n Host: a\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"folded framing",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"space before the colon", STR("GET /hello HTTP/1.1\r\nHost : a\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"tab before the colon",
+		STR("POST /hello HTTP/1.1\r\n" HOST "Content-Length\t: 2\r\n\r\nab"),
+		"HTTP/1.1 400 ", false},
+	{"no name", STR("GET /hello HTTP/1.1\r\n" HOST ": a\r\n\r\n"), "HTTP/1.1 400 ", false},
+	{"no colon", STR("GET /hello HTTP/1.1\r\n" HOST "Xa\r\n\r\n"), "HTTP/1.1 400 ", false},
+	{"name with a letter that is none", STR("GET /hello HTTP/1.1\r\n" HOST "X\xff: a\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"delete character", STR("GET /hello HTTP/1.1\r\n" HOST "X: \x7f\r\n\r\n"), "HTTP/1.1 400 ",
+		false},
+	{"space in the target", STR("GET /hello x HTTP/1.1\r\n" HOST "\r\n"), "", false},
+	{"encoded slash", STR("GET /p/a%2fb/c HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"dots", STR("GET /p/../hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"encoded dots", STR("GET /p/%2e%2E/b HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"two slashes", STR("GET //hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"encoded NUL", STR("GET /p/a%00/b HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"half an escape", STR("GET /p/a%4/b HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 400 ", false},
+	{"expectation", STR("POST /hello HTTP/1.1\r\n" HOST "Expect: wonders\r\n\r\n"),
+		"HTTP/1.1 417 ", false},
+	{"not there", STR("GET /hellos HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 404 ", false},
+	{"case", STR("GET /Hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 404 ", false},
+	{"method", STR("DELETE /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 405 ", false},
+	{"method in small letters", STR("get /hello HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 405 ",
+		false},
+	{"too long by its length",
+		STR("POST /hello HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\n"), "HTTP/1.1 413 ",
+		false},
+	{"too long in chunks",
+		STR("POST /hello HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n"),
+		"HTTP/1.1 413 ", false},
+	{"a body where none belongs",
+		STR("GET /hello HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\na"), "HTTP/1.1 413 ",
+		false},
+	{"bad chunk size",
+		STR("POST /count HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"chunk longer than it says",
+		STR("POST /count HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n"),
+		"HTTP/1.1 400 ", false},
+	{"refused by the handler",
+		STR("POST /refuse HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nabcde"),
+		"HTTP/1.1 403 ", false},
+	{"early answer", STR("POST /early HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nabcde"),
+		"HTTP/1.1 422 ", false},
+};
+
+static void test_each_row(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+	char out[4096];
+	bool end = false;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const int fd = dial(&s);
+		put(fd, rows[i].in);
+		(void)get(fd, out, sizeof(out), rows[i].open ? 100 : 3000, &end);
+		if (strncmp(out, rows[i].out, strlen(rows[i].out)) != 0 || end == rows[i].open ||
+			(!*rows[i].out && *out) || strstr(out + (*out != 0), "HTTP/1.1 2"))
+			fail_msg("%s: %s: '%s'", rows[i].name, end ? "closed" : "open", out);
+		(void)close(fd);
+	}
+	serve_stop(&s);
+}
+
+static void test_keep_alive_and_pipelining(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+	const int fd = dial(&s);
+	char out[65536];
+	bool end = false;
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		put(fd, STR("GET /hello HTTP/1.1\r\n" HOST "\r\n"
+			    "POST /hello HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"
+			    "GET /later HTTP/1.1\r\n" HOST "\r\n"));
+	(void)get(fd, out, sizeof(out), 500, &end);
+	assert_false(end);
+	unsigned hellos = 0;
+	unsigned laters = 0;
+	for (const char *at = out; (at = strstr(at, "\r\n\r\nhello\n")); at++)
+		hellos++;
+	for (const char *at = out; (at = strstr(at, "\r\n\r\nlater\n")); at++)
+		laters++;
+	assert_int_equal(hellos, 40);
+	assert_int_equal(laters, 20);
+	assert_non_null(strstr(out, "\r\nX-Test: yes\r\n"));
+	assert_null(strstr(out, "ignored"));
+	(void)close(fd);
+	serve_stop(&s);
+}
+
+static void test_params_queries_and_problems(void **state)
+{
+	static const struct {
+		const char *in;
+		const char *out;
+	} cases[] = {
+		{"/p/a/b", "[a][b][none]"},
+		{"/p/a%20b/%c3%bc?x=1%262&y=2", "[a b][\xc3\xbc][1&2]"},
+		{"/p/a/b?x=", "[a][b][]"},
+		{"/p/a/b?x", "[a][b][]"},
+		{"/p/a/b?xx=1", "[a][b][none]"},
+		{"/p/a/b?x=a+b", "[a][b][a+b]"},
+		{"/p/a/b?x=1&x=2", "\"detail\":\"parameter 'x' is there twice\""},
+		{"/p/a/b?x=%0a", "\"detail\":\"parameter 'x': not percent-encoded text\""},
+		{"/p/a/b?x=1234567890123456", "\"title\":\"Too large\",\"status\":413"},
+	};
+	struct served s = serve_start((struct http_config){.name = NULL});
+	char in[200];
+	char out[4096];
+	bool end = false;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const int fd = dial(&s);
+		const int n =
+			snprintf(in, sizeof(in), "GET %s HTTP/1.1\r\n" HOST "\r\n", cases[i].in);
+		put(fd, base_str_n(in, (size_t)n));
+		(void)get(fd, out, sizeof(out), 100, &end);
+		if (!strstr(out, cases[i].out))
+			fail_msg("%s: '%s'", cases[i].in, out);
+		(void)close(fd);
+	}
+	const int fd = dial(&s);
+	put(fd, STR("POST /early HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\na"));
+	(void)get(fd, out, sizeof(out), 1000, &end);
+	assert_non_null(strstr(out, "Content-Type: application/problem+json\r\n"));
+	assert_non_null(
+		strstr(out, "\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Altered\","
+			    "\"status\":422,\"detail\":\"not \\\"what\\\" it\\u000awas\"}\n"));
+	(void)close(fd);
+	serve_stop(&s);
+}
+
+static long peak_kb(const struct served *s)
+{
+	char path[64];
+	char line[256];
+	long kb = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)s->pid);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		(void)sscanf(line, "VmHWM: %ld kB", &kb);
+	(void)fclose(f);
+	return kb;
+}
+
+static int shell(const char *fmt, const struct served *s)
+{
+	char command[1024];
+
+	(void)snprintf(command, sizeof(command), "p=%s; %s", s->path, fmt);
+	return system(command);
+}
+
+static void test_fifty_megabytes_in_constant_memory(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+
+	(void)state;
+	assert_int_equal(
+		shell("curl -sfS --unix-socket $p http://x/count -H 'Expect:' -d a", &s), 0);
+	assert_int_equal(shell("curl -sfS --unix-socket $p -d a http://x/echo >/dev/null", &s), 0);
+	const long before = peak_kb(&s);
+	assert_int_equal(
+		shell("test $(head -c 50000000 /dev/zero | curl -sfS --unix-socket $p -T - "
+		      "-X POST http://x/count) = 50000000",
+			&s),
+		0);
+	/* In both directions at once, chunked, with the trailer at the end. */
+	assert_int_equal(
+		shell("head -c 50000000 /dev/zero | curl -sfS --unix-socket $p -T - -X POST "
+		      "--raw -D $p.h http://x/echo | tail -c 40 >$p.t && "
+		      "grep -q '^Trailer: Functionkey-Verified' $p.h && "
+		      "grep -aq '^Functionkey-Verified: true' $p.t; r=$?; rm -f $p.h $p.t; "
+		      "exit $r",
+			&s),
+		0);
+	assert_int_equal(
+		shell("test $(head -c 50000000 /dev/zero | curl -sfS --unix-socket $p -T - -X "
+		      "POST http://x/echo | wc -c) = 50000000",
+			&s),
+		0);
+	assert_true(s.shared->body >= 150000000);
+#ifndef BASE_SANITIZED
+	if (peak_kb(&s) - before > 512)
+		fail_msg("%ld KiB more", peak_kb(&s) - before);
+#endif
+	(void)before;
+	serve_stop(&s);
+}
+
+static void test_a_slow_handler_holds_the_sender_up(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+
+	(void)state;
+	assert_int_equal(
+		shell("test $(head -c 300000 /dev/zero | curl -sfS --unix-socket $p -T - -X "
+		      "POST http://x/slow) = 300000",
+			&s),
+		0);
+	assert_true(s.shared->body == 300000);
+	serve_stop(&s);
+}
+
+static void test_a_slow_reader_holds_the_handler_up(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+	static char out[1 << 20];
+	const int fd = dial(&s);
+	size_t total = 0;
+	bool end = false;
+
+	(void)state;
+	put(fd, STR("GET /flood HTTP/1.1\r\n" HOST "\r\n"));
+	(void)usleep(200000);
+	const uint64_t sent = s.shared->sent;
+	(void)usleep(200000);
+	assert_true(sent > 0 && sent < 2000000 && s.shared->sent == sent);
+	while (!end)
+		total += get(fd, out, sizeof(out), 1000, &end);
+	assert_true(s.shared->sent >= 64000000 && total > s.shared->sent);
+	assert_true(s.shared->writables > 10);
+	(void)close(fd);
+	serve_stop(&s);
+}
+
+static void test_a_cut_answer_is_an_error_for_clients(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+
+	(void)state;
+	assert_int_not_equal(shell("curl -sf --unix-socket $p http://x/cut >/dev/null", &s), 0);
+	assert_int_not_equal(shell("python3 -c 'import http.client,socket,sys\n"
+				   "c = http.client.HTTPConnection(\"x\")\n"
+				   "c.sock = socket.socket(socket.AF_UNIX)\n"
+				   "c.sock.connect(sys.argv[1])\n"
+				   "c.request(\"GET\", \"/cut\")\n"
+				   "c.getresponse().read()' $p 2>/dev/null",
+				     &s),
+		0);
+	serve_stop(&s);
+}
+
+static void test_a_client_that_leaves_is_told_once(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+
+	(void)state;
+	int fd = dial(&s);
+	put(fd, STR("POST /count HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nabc"));
+	assert_true(reaches(&s.shared->begins, 1));
+	(void)close(fd);
+	assert_true(reaches(&s.shared->gones, 1));
+	/* One that sleeps: found by the tick. */
+	fd = dial(&s);
+	put(fd, STR("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+	assert_true(reaches(&s.shared->begins, 2));
+	(void)close(fd);
+	assert_true(reaches(&s.shared->gones, 2));
+	/* One that reads nothing of a long answer. */
+	fd = dial(&s);
+	put(fd, STR("GET /flood HTTP/1.1\r\n" HOST "\r\n"));
+	assert_true(reaches(&s.shared->begins, 3));
+	(void)usleep(50000);
+	(void)close(fd);
+	assert_true(reaches(&s.shared->gones, 3));
+	(void)usleep(50000);
+	assert_int_equal(s.shared->gones, 3);
+	/* And those that the end of the server cuts, sleeping and not. */
+	const int fds[] = {dial(&s), dial(&s), dial(&s), dial(&s)};
+	put(fds[0], STR("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+	put(fds[1], STR("GET /flood HTTP/1.1\r\n" HOST "\r\n"));
+	put(fds[2], STR("POST /count HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nabc"));
+	assert_true(reaches(&s.shared->begins, 6));
+	serve_stop(&s);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+}
+
+static void test_limits(void **state)
+{
+	struct served s = serve_start((struct http_config){.limits = {.connections = 3,
+								   .header_max = 1000,
+								   .idle_ns = NS_PER_S,
+								   .total_ns = NS_PER_S}});
+	static char big[40000];
+	char out[4096];
+	bool end = false;
+	const int fds[] = {dial(&s), dial(&s), dial(&s)};
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		put(fds[i], STR("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+	assert_true(reaches(&s.shared->begins, 3));
+	int fd = dial(&s);
+	(void)get(fd, out, sizeof(out), 1000, &end);
+	assert_true(end && strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+	(void)close(fd);
+	for (int i = 0; i < 3; i++)
+		(void)close(fds[i]);
+	assert_true(reaches(&s.shared->gones, 3));
+	(void)usleep(20000);
+	/* Headers: more than configured, more than libmicrohttpd has memory for; a long target. */
+	memset(big, 'a', sizeof(big));
+	static const struct {
+		const char *before;
+		size_t n;
+		const char *after, *out;
+	} headers[] = {
+		{"GET /hello HTTP/1.1\r\n" HOST "X: ", 1200, "\r\n\r\n", "HTTP/1.1 431 "},
+		{"GET /hello HTTP/1.1\r\n" HOST "X: ", 40000, "\r\n\r\n", "HTTP/1.1 431 "},
+		{"GET /", 2100, " HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 414 "},
+		{"GET /", 40000, " HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 414 "},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+		fd = dial(&s);
+		put(fd, base_str(headers[i].before));
+		put(fd, base_str_n(big, headers[i].n));
+		put(fd, base_str(headers[i].after));
+		(void)get(fd, out, sizeof(out), 1000, &end);
+		if (!end || strncmp(out, headers[i].out, strlen(headers[i].out)) != 0)
+			fail_msg("%zu: '%s'", i, out);
+		(void)close(fd);
+	}
+	serve_stop(&s);
+}
+
+/* Each of these must be closed by the server within its second or two. */
+static void test_time_limits(void **state)
+{
+	static const struct {
+		const char *name, *in;
+	} slow[] = {
+		{"nothing", ""},
+		{"half a line", "GET /he"},
+		{"half a header", "GET /hello HTTP/1.1\r\nHo"},
+		{"half a body", "POST /count HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc"},
+		{"an answer that never comes", "GET /hold/a/while HTTP/1.1\r\n" HOST "\r\n"},
+		{"idle after an answer", "GET /hello HTTP/1.1\r\n" HOST "\r\n"},
+	};
+	struct served s = serve_start(
+		(struct http_config){.limits = {.idle_ns = NS_PER_S, .total_ns = NS_PER_S}});
+	int fds[ARRAY_LEN(slow) + 1];
+	char out[4096];
+	bool end = false;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
+		fds[i] = dial(&s);
+		put(fds[i], base_str(slow[i].in));
+	}
+	fds[ARRAY_LEN(slow)] = dial(&s);
+	put(fds[ARRAY_LEN(slow)], STR("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+	/* A byte now and then does not help against the limit for a whole header. */
+	for (int i = 0; i < 12; i++) {
+		put(fds[1], STR("l"));
+		put(fds[2], STR("s"));
+		(void)usleep(250000);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
+		(void)get(fds[i], out, sizeof(out), 1500, &end);
+		if (!end)
+			fail_msg("%s: still open", slow[i].name);
+		(void)close(fds[i]);
+	}
+	(void)get(fds[ARRAY_LEN(slow)], out, sizeof(out), 100, &end);
+	assert_false(end); /* HTTP_LONG */
+	(void)close(fds[ARRAY_LEN(slow)]);
+	serve_stop(&s);
+}
+
+static int dial_tcp(const struct served *s)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(s->shared->port)};
+	const int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &a.sin_addr), 1);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void test_tcp(void **state)
+{
+	static const char *const hosts[] = {"localhost", "127.0.0.1", NULL};
+	struct served s = serve_start((struct http_config){.address = "127.0.0.1",
+		.hosts = hosts,
+		.limits = {.connections_per_source = 2, .requests_per_second = 5}});
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"GET /peer HTTP/1.1\r\nHost: LOCALHOST:80\r\n\r\n", "\r\n\r\n0 0 127.0.0.1\n"},
+		{"GET /peer HTTP/1.1\r\nHost: evil.example\r\n\r\n", "HTTP/1.1 400 "},
+		{"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na",
+			"{\"type\":\"about:blank\",\"title\":\"Altered\",\"status\":422}\n"},
+	};
+	char out[8192];
+	bool end = false;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const int fd = dial_tcp(&s);
+		put(fd, base_str(cases[i].in));
+		(void)get(fd, out, sizeof(out), 100, &end);
+		if (!strstr(out, cases[i].out))
+			fail_msg("%zu: '%s'", i, out);
+		(void)close(fd);
+	}
+	(void)usleep(20000);
+	const int fds[] = {dial_tcp(&s), dial_tcp(&s), dial_tcp(&s)};
+	(void)get(fds[2], out, sizeof(out), 1000, &end);
+	assert_true(end && strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+	for (int i = 0; i < 10; i++)
+		put(fds[0], STR("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+	(void)get(fds[0], out, sizeof(out), 300, &end);
+	assert_non_null(strstr(out, "HTTP/1.1 429 "));
+	assert_non_null(strstr(out, "\r\nRetry-After: 1\r\n"));
+	for (int i = 0; i < 3; i++)
+		(void)close(fds[i]);
+	serve_stop(&s);
+}
+
+static void test_metrics_and_peer(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+	int fd = dial(&s);
+	char out[65536];
+	char want[64];
+	bool end = false;
+
+	(void)state;
+	put(fd, STR("GET /hello HTTP/1.1\r\n" HOST "\r\nGET /p/x/y HTTP/1.1\r\n" HOST "\r\n"
+		    "GET /p/z/y HTTP/1.1\r\n" HOST "\r\nGET /peer HTTP/1.1\r\n" HOST "\r\n"));
+	(void)get(fd, out, sizeof(out), 100, &end);
+	(void)snprintf(want, sizeof(want), "\r\n\r\n1 %u \n", (unsigned)getuid());
+	assert_non_null(strstr(out, want));
+	(void)close(fd);
+	fd = dial(&s);
+	put(fd, STR("GET /no HTTP/1.1\r\n" HOST "\r\n"));
+	(void)get(fd, out, sizeof(out), 1000, &end);
+	(void)close(fd);
+	fd = dial(&s);
+	put(fd, STR("GET /metrics HTTP/1.1\r\n" HOST "\r\n"));
+	(void)get(fd, out, sizeof(out), 100, &end);
+	static const char *const lines[] = {
+		"functionkey_http_requests_total{server=\"test\",route=\"/hello\",code=\"200\"} "
+		"1\n",
+		"functionkey_http_requests_total{server=\"test\",route=\"/p/{first}/"
+		"{second}\",code="
+		"\"200\"} 2\n",
+		"functionkey_http_request_duration_seconds_count{server=\"test\",route=\"/hello\"} "
+		"1\n",
+		"functionkey_http_connections{server=\"test\"} 1\n",
+		"functionkey_http_refused_total{server=\"test\",reason=\"route\"} 1\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!strstr(out, lines[i]))
+			fail_msg("no %s in %s", lines[i], out);
+	(void)close(fd);
+	serve_stop(&s);
+}
+
+static void test_listening(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+	struct http_server *server = NULL;
+	uv_loop_t loop;
+	struct stat st;
+	struct http_config config = {.name = "two", .loop = &loop, .unix_path = s.path};
+
+	(void)state;
+	assert_int_equal(stat(s.path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	config.clock = base_env_system().clock;
+	assert_class("served already", ERR_EXISTS, http_server_new(&config, &server, err));
+	assert_int_equal(kill(s.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(s.pid, NULL, 0), s.pid);
+	assert_int_equal(stat(s.path, &st), 0); /* stale */
+	assert_ok("stale", http_server_new(&config, &server, err));
+	server = http_server_free(server);
+	assert_int_equal(stat(s.path, &st), -1);
+	config.unix_path = "/tmp";
+	assert_class("a folder", ERR_EXISTS, http_server_new(&config, &server, err));
+	config.unix_path = "/proc/nowhere";
+	assert_true(http_server_new(&config, &server, NULL) < 0);
+	config.unix_path = NULL;
+	assert_class("nothing", ERR_INVALID, http_server_new(&config, &server, err));
+	config.address = "localhost";
+	assert_class("a name", ERR_INVALID, http_server_new(&config, &server, err));
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	assert_null(server);
+	assert_int_equal(base_alloc_live(), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_row),
+		cmocka_unit_test(test_keep_alive_and_pipelining),
+		cmocka_unit_test(test_params_queries_and_problems),
+		cmocka_unit_test(test_fifty_megabytes_in_constant_memory),
+		cmocka_unit_test(test_a_slow_handler_holds_the_sender_up),
+		cmocka_unit_test(test_a_slow_reader_holds_the_handler_up),
+		cmocka_unit_test(test_a_cut_answer_is_an_error_for_clients),
+		cmocka_unit_test(test_a_client_that_leaves_is_told_once),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_time_limits),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_metrics_and_peer),
+		cmocka_unit_test(test_listening),
+	};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
