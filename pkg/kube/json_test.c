@@ -38,6 +38,9 @@ static const struct {
 	{S("[,]"), BAD},
 	{S("[1 2]"), BAD},
 	{S("[1,,2]"), BAD},
+	{S("[1 22]"), BAD},
+	{S("[1;2]"), BAD},
+	{S("{\"a\":1;\"b\":2}"), BAD},
 	{S("{\"a\":1,}"), BAD},
 	{S("{,\"a\":1}"), BAD},
 	{S("{\"a\"}"), BAD},
@@ -125,6 +128,7 @@ static const struct {
 	{S("\"\\ud800\\ud800\""), BAD},
 	{S("\"\\udc00\""), BAD},
 	{S("\"\\udc00\\ud800\""), BAD},
+	{S("\"\\udc00\\udc00\""), BAD},
 	{S("\"a\nb\""), BAD},
 	{S("\"a\tb\""), BAD},
 	{S("\"a\0b\""), BAD},
@@ -179,6 +183,25 @@ static void test_documents(void **state)
 		else
 			assert_class(doc.p, documents[i].want, skip_all(exact, err));
 	}
+}
+
+/* Each byte at each place of a string that is read eight bytes at a time. */
+static void test_each_byte(void **state)
+{
+	(void)state;
+	for (size_t at = 1; at < 25; at++)
+		for (int c = 0; c < 256; c++) {
+			char doc[26];
+			memset(doc, 'x', sizeof(doc));
+			doc[0] = doc[25] = '"';
+			doc[at] = (char)c;
+			const bool plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+			if (plain)
+				assert_ok("plain", skip_all(base_str_n(doc, sizeof(doc)), err));
+			else
+				assert_class("not plain", BAD,
+					skip_all(base_str_n(doc, sizeof(doc)), err));
+		}
 }
 
 /* A valid object is invalid wherever it is cut. */
@@ -394,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_each_byte),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_size),
