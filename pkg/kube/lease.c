@@ -89,6 +89,12 @@ int64_t kube_lease_state_unheld_since(
 	return boot_ns >= expiry(rules, state) ? expiry(rules, state) : 0;
 }
 
+int64_t kube_lease_state_expiry(
+	const struct kube_lease_rules *rules, const struct kube_lease_state *state)
+{
+	return state->known && state->have && state->seen.holder[0] ? expiry(rules, state) : 0;
+}
+
 bool kube_lease_state_may_write(
 	const struct kube_lease_rules *rules, const struct kube_lease_state *state, int64_t boot_ns)
 {

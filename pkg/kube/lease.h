@@ -128,6 +128,11 @@ bool kube_lease_state_may_write(const struct kube_lease_rules *rules,
 int64_t kube_lease_state_unheld_since(const struct kube_lease_rules *rules,
 	const struct kube_lease_state *state, int64_t boot_ns);
 
+/* When the Lease runs out unless it is renewed, on the boot clock, for a state; 0: nobody holds it,
+ * or it is not known. No event tells of it: who waits for it sets a timer. */
+int64_t kube_lease_state_expiry(
+	const struct kube_lease_rules *rules, const struct kube_lease_state *state);
+
 /* Appends <pod>_<podUID>_<incarnation>. */
 int kube_lease_identity(struct buf *b, struct str pod, struct str pod_uid, uint64_t incarnation,
 	struct err *err) must_check;
@@ -187,6 +192,7 @@ struct str kube_lease_holder(const struct kube_lease *lease); /* empty: nobody, 
 int32_t kube_lease_transitions(const struct kube_lease *lease);
 struct str kube_lease_uid(const struct kube_lease *lease); /* metadata.uid; empty: not known */
 int64_t kube_lease_unheld_since(const struct kube_lease *lease); /* boot clock; 0: it is held */
+int64_t kube_lease_expiry(const struct kube_lease *lease); /* boot clock; 0: nobody holds it */
 
 struct kube_lease_stats {
 	uint64_t won, lost, renewed, failed, watches;

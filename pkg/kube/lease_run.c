@@ -494,6 +494,11 @@ int64_t kube_lease_unheld_since(const struct kube_lease *lease)
 	return kube_lease_state_unheld_since(&lease->rules, &lease->state, now_of(lease));
 }
 
+int64_t kube_lease_expiry(const struct kube_lease *lease)
+{
+	return kube_lease_state_expiry(&lease->rules, &lease->state);
+}
+
 const struct kube_lease_stats *kube_lease_stats(const struct kube_lease *lease)
 {
 	return &lease->stats;

@@ -4,20 +4,32 @@
 static const struct {
 	const char *name;
 	bool active, holds, no_holder, draining, revoked, holding, no_record;
-	int64_t unheld_s; /* 0: held */
+	int64_t unheld_s;  /* 0: held */
+	int64_t expires_s; /* from now; 0: not known */
 	int live_holders;
 	bool want, count;
+	int64_t wakes_s; /* from now; 0: not at all */
 } contend_rows[] = {
 	{.name = "nobody has a key", .want = true, .live_holders = -1},
 	{.name = "who can open it", .active = true, .holds = true, .want = true},
 	{.name = "who cannot, while it is held", .active = true, .live_holders = -1},
+	{.name = "who cannot looks again when it runs out",
+		.active = true,
+		.expires_s = 7,
+		.live_holders = -1,
+		.wakes_s = 7},
 	{.name = "who cannot asks who can",
 		.active = true,
 		.unheld_s = 1,
 		.live_holders = -1,
-		.count = true},
+		.count = true,
+		.wakes_s = 59},
 	{.name = "nobody lives who can", .active = true, .unheld_s = 1, .want = true},
-	{.name = "somebody lives who can", .active = true, .unheld_s = 1, .live_holders = 1},
+	{.name = "somebody lives who can",
+		.active = true,
+		.unheld_s = 1,
+		.live_holders = 1,
+		.wakes_s = 59},
 	{.name = "but does not come",
 		.active = true,
 		.unheld_s = 60,
@@ -52,6 +64,9 @@ static void test_who_contends(void **state)
 		s.v.unheld_since_ns = contend_rows[i].unheld_s
 					      ? s.v.boot_ns - contend_rows[i].unheld_s * SECOND
 					      : 0;
+		s.v.lease_expiry_ns = contend_rows[i].expires_s
+					      ? s.v.boot_ns + contend_rows[i].expires_s * SECOND
+					      : 0;
 		if (!contend_rows[i].active)
 			s.leader.keys_len = 0;
 		if (!contend_rows[i].holds)
@@ -63,8 +78,10 @@ static void test_who_contends(void **state)
 		if (contend_rows[i].no_holder)
 			s.leader.conditions[s.leader.conditions_len++] = (struct crds_condition){
 				.type = STR("NoHolder"), .status = CRDS_TRUE};
-		if (protocol_may_contend(&s.v, &count, &wake) != contend_rows[i].want ||
-			count != contend_rows[i].count)
+		const bool may = protocol_may_contend(&s.v, &count, &wake);
+		const int64_t wakes = contend_rows[i].wakes_s;
+		if (may != contend_rows[i].want || count != contend_rows[i].count ||
+			wake != (wakes ? s.v.boot_ns + wakes * SECOND : 0))
 			fail_msg("%s", contend_rows[i].name);
 	}
 }

@@ -72,6 +72,7 @@ struct protocol_view {
 	bool holding;            /* we hold it and may write now */
 	int64_t transitions;     /* of the Lease, as held */
 	int64_t unheld_since_ns; /* boot clock; 0: it has a holder */
+	int64_t lease_expiry_ns; /* boot clock at which it runs out unless renewed; 0: unheld */
 	int64_t lease_duration_ns;
 	/* for the leader: all Member records of the revision but our own */
 	bool members_synced;
