@@ -28,11 +28,22 @@ static bool record_is_current(const struct protocol_view *v)
 	       same_point(&v->own->inbox, k->has_next_inbox ? &k->next_inbox : &k->inbox);
 }
 
+static bool same_fingerprint(const struct crds_fingerprint *fp, const struct crds_point *p)
+{
+	const struct crds_fingerprint of = fingerprint_of(p);
+
+	return memcmp(fp->b, of.b, sizeof(of.b)) == 0;
+}
+
+/* A grant to an inbox key that was wiped is of no use: the leader sees the new one in our record
+ * and grants again. */
 static bool for_us(const struct protocol_view *v, const struct crds_grant *g)
 {
-	const struct crds_fingerprint to = fingerprint_of(&v->keeper.receiving);
+	const struct protocol_keeper *k = &v->keeper;
 
-	return g->incarnation == v->incarnation && memcmp(g->to.b, to.b, sizeof(to.b)) == 0;
+	return g->incarnation == v->incarnation && same_fingerprint(&g->to, &k->receiving) &&
+	       (same_fingerprint(&g->inbox, &k->inbox) ||
+		       (k->has_next_inbox && same_fingerprint(&g->inbox, &k->next_inbox)));
 }
 
 /* The key that a grant is to be accepted for, or NULL. Only grants of the recorded term count:
@@ -48,6 +59,16 @@ static const struct crds_key *grant_key(const struct protocol_view *v, const str
 	return key;
 }
 
+/* We made a key for that number, and another leader's came into the record: ours is erased first.
+ */
+static bool number_is_taken(const struct protocol_view *v, int64_t epoch)
+{
+	for (size_t i = 0; i < v->keeper.held_len; i++)
+		if (v->keeper.held[i].epoch == epoch)
+			return true;
+	return false;
+}
+
 static void accept_grants(
 	const struct protocol_view *v, struct pre_context *ctx, struct protocol_plan *plan)
 {
@@ -57,7 +78,7 @@ static void accept_grants(
 		return;
 	for (size_t i = 0; i < v->own->grants_len; i++) {
 		const struct crds_key *key = grant_key(v, &v->own->grants[i]);
-		if (!key)
+		if (!key || number_is_taken(v, key->epoch))
 			continue;
 		if (v->leader_check == PROTOCOL_REFUSED)
 			return;
@@ -141,12 +162,15 @@ static bool grants_are_done(const struct protocol_view *v)
  * the record and a later leak of the keeper open nothing. */
 static void renew_inbox(const struct protocol_view *v, struct protocol_plan *plan)
 {
+	/* What came in the old one, before the leader saw the next, is opened first. */
+	if (!grants_are_done(v))
+		return;
 	if (v->keeper.has_next_inbox) {
 		if (same_point(&v->own->inbox, &v->keeper.next_inbox))
 			(void)protocol_add(plan, PROTOCOL_INBOX_COMMIT);
 		return;
 	}
-	if (!inbox_was_used(v) || !grants_are_done(v))
+	if (!inbox_was_used(v))
 		return;
 	const int64_t at = v->inbox_used_ns + PROTOCOL_INBOX_QUIET_NS;
 	if (v->boot_ns < at)

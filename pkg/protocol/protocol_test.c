@@ -308,6 +308,25 @@ static void inbox_used(struct scene *s)
 	s->v.inbox_used_ns = s->v.boot_ns - 2 * SECOND;
 }
 
+static void granted(struct scene *s)
+{
+	inbox_used(s);
+	s->v.holding = false;
+	s->v.keeper.held_len = 0;
+	s->own.opened_len = 0;
+	s->own.active_epoch = 0;
+	s->own.conditions[0].status = CRDS_FALSE;
+	s->own.conditions[0].reason = STR("WaitingForGrant");
+	s->v.leader_check = PROTOCOL_UNCHECKED;
+}
+
+static void granted_before_inbox_next(struct scene *s)
+{
+	granted(s);
+	s->v.keeper.has_next_inbox = true;
+	s->v.keeper.next_inbox = s->own.inbox = point('i', 1);
+}
+
 static void inbox_used_just_now(struct scene *s)
 {
 	inbox_used(s);
@@ -396,6 +415,8 @@ static const struct {
 		.epoch = 2},
 	{"age alone does not erase", retired_over_age_not_count, {NONE}},
 	{"age and count do", retired_over_both, {PROTOCOL_PRUNE}, .epoch = 2},
+	{"an inbox key is wiped when all that came in it is accepted", granted_before_inbox_next,
+		{PROTOCOL_CHECK_LEADER}},
 	{"a used inbox key changes", inbox_used, {PROTOCOL_INBOX_NEXT}},
 	{"after a rest", inbox_used_just_now, {NONE}, .wakes = true},
 	{"the next one is written", inbox_next_unwritten, {PROTOCOL_RECORD_UPDATE}},
