@@ -58,7 +58,9 @@ static void on_change(void *ctx, enum kube_change change, const void *old, const
 	const struct crds_functionkey *seen = change == KUBE_DELETED ? old : cur;
 	const struct crds_functionkey *newer = base_map_get(r->newer, seen->name);
 
-	if (newer && as_new(seen, newer))
+	/* What is gone is gone, whatever version its last word had. */
+	if (newer && (as_new(seen, newer) ||
+			     (change == KUBE_DELETED && base_str_eq(seen->uid, newer->uid))))
 		drop_newer(r, seen->name);
 	r->changed(r->ctx);
 }
@@ -181,7 +183,7 @@ static int add_member(
 	if (*n == r->list_cap) {
 		const size_t cap = r->list_cap ? r->list_cap * 2 : 16;
 		const struct crds_functionkey **grown =
-			base_realloc(r->list, cap * sizeof(*r->list));
+			base_realloc(r->list, cap * sizeof(const struct crds_functionkey *));
 		if (!grown)
 			return FAIL(err, ERR_NOMEM, "list of %zu members", cap);
 		r->list = grown;
