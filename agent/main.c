@@ -1,16 +1,51 @@
 /* functionkey-agent: dispatches to the supervisor, the network half, probes, and the drain. */
+#include "agent/kick.h"
 #include "agent/network.h"
 #include "agent/options.h"
 #include "agent/probe.h"
 #include "agent/supervisor.h"
 
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SUPERVISOR "functionkey-supervisor"
+#define BACKLOG    128
+
+/* The supervisor's process listens on the peer port, not the network half: as long as the container
+ * lives, connections wait instead of being refused. So a refusal is proof that the replica is gone
+ * (docs/adr/0003), and a network half that restarts loses neither its Lease nor its key. Where it
+ * fails, the network half tries by itself and says why. */
+static void hold_peer_port(const char *address)
+{
+	struct sockaddr_storage a;
+	char number[16];
+	const int on = 1;
+
+	if (agent_endpoint_parse(base_str(address), &a, NULL) < 0)
+		return;
+	const socklen_t n =
+		a.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	const int fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Above those that the supervisor gives to its children. */
+	const int kept = bind(fd, (const struct sockaddr *)&a, n) == 0 && listen(fd, BACKLOG) == 0
+				 ? fcntl(fd, F_DUPFD, 10)
+				 : -1;
+	(void)close(fd);
+	if (kept < 0)
+		return;
+	(void)snprintf(number, sizeof(number), "%d", kept);
+	(void)setenv(AGENT_PEER_FD_ENV, number, 1);
+}
 
 /* Its arguments are ours, which base_options_start has checked already. */
 static int become_supervisor(int argc, char **argv)
@@ -42,7 +77,11 @@ static int run_network(int argc, char **argv, bool supervised)
 		(void)fprintf(stderr, "functionkey-agent: %s\n", err.msg);
 		return AGENT_SUPERVISOR_USAGE;
 	}
-	return supervised ? become_supervisor(argc, argv) : agent_network_run(&options);
+	if (!supervised)
+		return agent_network_run(&options);
+	if (options.peer_fd == 0)
+		hold_peer_port(options.peer_address);
+	return become_supervisor(argc, argv);
 }
 
 static int run_probe(int argc, char **argv, enum agent_probe probe)

@@ -35,6 +35,9 @@ static const struct option_def network_rows[] = {
 	SOCKET_ROW,
 	OPTION_STR(T, peer_address, "peer-address", "FUNCTIONKEY_PEER_ADDRESS", "0.0.0.0:9471",
 		"Where other agents and the controller reach us."),
+	OPTION_INT(T, peer_fd, "peer-fd", AGENT_PEER_FD_ENV, "0", 0, 1024,
+		"Descriptor of a socket that listens there already; the supervisor sets it. "
+		"0: none."),
 	OPTION_STR(T, local_address, "local-address", "FUNCTIONKEY_LOCAL_ADDRESS", "",
 		"Loopback address for the local API without decrypt, as in 127.0.0.1:9470. "
 		"Empty: none."),

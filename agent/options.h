@@ -8,6 +8,7 @@
 
 #define AGENT_SOCKET_PATH "/run/functionkey/agent.sock"
 #define AGENT_PEER_PORT   9471
+#define AGENT_PEER_FD_ENV "FUNCTIONKEY_PEER_FD"
 
 enum agent_continuity { AGENT_CONTINUITY_WARN, AGENT_CONTINUITY_REFUSE };
 
@@ -17,6 +18,7 @@ struct agent_options {
 	char owner_kind[64], owner_name[CRDS_NAME_MAX], owner_uid[CRDS_UID_LEN + 1];
 	char socket[100];
 	char peer_address[64];
+	int64_t peer_fd;        /* listens there already; 0: none */
 	char local_address[64]; /* empty: no TCP on loopback */
 	int64_t lease_duration_ns, lease_deadline_ns, lease_retry_ns;
 	int log_level, log_format;

@@ -309,6 +309,7 @@ static int listen_peer(struct agent_peer_face *f, struct err *err)
 		.routes = f->routes,
 		.routes_n = ROUTES,
 		.address = f->address,
+		.listen_fd = (int)app->options.peer_fd,
 		.limits = {.connections = CONNECTIONS,
 			.connections_per_source = CONNECTIONS_A_PEER,
 			.requests_per_second = REQUESTS_A_SECOND}};

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
@@ -88,8 +90,11 @@ static pid_t start_keeper_process(struct supervisor *s, int fd)
 	char *const none[] = {NULL};
 	const pid_t pid = fork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		/* What we inherited is for the network half alone. */
+		(void)close_range(CHILD_FD + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 		become(s, s->keeper_exe, fd, s->config->keeper_argv, none);
+	}
 	return pid;
 }
 

@@ -93,6 +93,7 @@ struct http_config {
 	unsigned unix_mode;
 	const char *address; /* … or this: an IPv4 or IPv6 address; port 0: any free one */
 	uint16_t port;
+	int listen_fd; /* a TCP socket that listens there already, ours from now on; 0: none */
 	const char *const *hosts; /* names that Host may have (the port is free); NULL: any */
 	struct http_limits limits;
 };

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -125,11 +126,25 @@ static int listen_tcp(const struct http_config *config, int *ret_fd, struct err 
 	return 0;
 }
 
+static int adopt(int fd, int *ret_fd, struct err *err)
+{
+	int listens = 0;
+	socklen_t n = sizeof(listens);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) < 0 || !listens ||
+		fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return FAIL(err, ERR_INVALID, "descriptor %d is no socket that listens", fd);
+	*ret_fd = fd;
+	return 0;
+}
+
 int http_listen(const struct http_config *config, int *ret_fd, uint64_t *ret_ino, struct err *err)
 {
 	if (config->unix_path)
 		return listen_unix(config, ret_fd, ret_ino, err);
 	*ret_ino = 0;
+	if (config->listen_fd > 0)
+		return adopt(config->listen_fd, ret_fd, err);
 	return listen_tcp(config, ret_fd, err);
 }
 
