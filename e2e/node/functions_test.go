@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,18 +214,35 @@ func controllerAway(t *testing.T, s *shop) {
 		opens(t, a, early)
 		opens(t, a, seal(t, a, "billing"))
 	}
-	now := int64(0)
-	before := kit.Must[*story.Record](t)(s.Leader(ctx, "billing"))
-	began = time.Now()
-	must(t, s.Kube.CoreV1().Pods(s.NS).Delete(ctx, before.LeaderPod, metav1.DeleteOptions{GracePeriodSeconds: &now}))
-	_, _, err := s.NewKey(context.Background(), before, 90*time.Second)
-	must(t, err)
-	measured("leader gone at once to new active key, without a controller", map[string]any{"ms": ms(time.Since(began)), "path": "expired, or released in time"})
-	for _, a := range s.agents(t, "billing") {
-		opens(t, a, early)
-	}
+	expire(t, s, early)
 	back()
 	s.whole(t, "billing", 3)
+}
+
+// expire: a leader that is stopped in its tracks loses the Lease by its time alone, and knows that when
+// it goes on.
+func expire(t *testing.T, s *shop, early sealed) {
+	leader, others := s.split(t, "billing")
+	before := kit.Must[*story.Record](t)(s.Leader(kit.Context(t), "billing"))
+	began := time.Now()
+	must(t, story.Signal(string(leader.pod.UID), story.All, syscall.SIGSTOP))
+	_, _, err := s.NewKey(context.Background(), before, 90*time.Second)
+	took := time.Since(began)
+	for _, a := range others {
+		opens(t, a, early)
+	}
+	must(t, story.Signal(string(leader.pod.UID), story.All, syscall.SIGCONT))
+	must(t, err)
+	measured("leader stopped to new active key, without a controller", map[string]any{"ms": ms(took), "path": "expired"})
+	until(t, 20*time.Second, "the former leader knows", func(context.Context) error {
+		st, err := leader.status()
+		if err == nil && (st.Leading || !st.Ready) {
+			err = fmt.Errorf("leading %v, ready %v (%s)", st.Leading, st.Ready, st.Reason)
+		}
+		return err
+	})
+	opens(t, leader, early)
+	opens(t, leader, seal(t, others[0], "billing"))
 }
 
 // rollout: a new revision comes while messages flow. What was sealed to the old one alone is opened
@@ -238,8 +256,8 @@ func rollout(t *testing.T, s *shop) {
 	stop := books.KeepReading(ctx, s.World)
 	must(t, s.Send(ctx, "rollout", 400, 25*time.Millisecond))
 
-	// Nothing of the new revision is available for ten minutes, so both live side by side.
-	s.patch(t, "Deployment", "billing", `{"spec":{"minReadySeconds":600,"strategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}},
+	// Nothing of the new revision is available for five minutes, so both live side by side.
+	s.patch(t, "Deployment", "billing", `{"spec":{"minReadySeconds":300,"strategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}},
 		"template":{"metadata":{"annotations":{"version":"2"}}}}}`)
 	must(t, s.WaitReady(ctx, "billing", 4, time.Minute))
 	var fresh *agent
@@ -312,7 +330,7 @@ func killOnlyKeeper(t *testing.T, s *shop) {
 	s.condition(t, before.Name, "Ready", "True", "KeyActive")
 	s.event(t, before.Name, "KeyLost")
 	p := refuses(t, only, early.envelope, "no-key")
-	if !strings.Contains(p.Detail, "lost") {
+	if !strings.Contains(p.Detail, "no replica holds it any more") {
 		t.Errorf("the reason is not told: %q", p.Detail)
 	}
 	opens(t, only, seal(t, s.agents(t, "orders")[0], "billing"))
@@ -345,7 +363,7 @@ func scaleToZero(t *testing.T, s *shop) {
 	s.condition(t, before.Name, "NoHolder", "False", "HolderAlive")
 	a := s.agents(t, "billing")[0]
 	p := refuses(t, a, early.envelope, "no-key")
-	if !strings.Contains(p.Detail, "lost") {
+	if !strings.Contains(p.Detail, "no replica holds it any more") {
 		t.Errorf("the reason is not told: %q", p.Detail)
 	}
 	opens(t, a, seal(t, sender, "billing"))

@@ -89,7 +89,7 @@ func badInput(t *testing.T, s *shop) {
 		envelope []byte
 		types    []string
 	}{
-		{"nothing", nil, []string{"malformed"}},
+		{"nothing", nil, []string{"malformed", "tampered"}},
 		{"not an envelope", []byte("hello"), []string{"malformed"}},
 		{"JSON", []byte(`{"id": 1}`), []string{"malformed"}},
 		{"for another function", foreign.envelope, []string{"wrong-recipient"}},
@@ -249,13 +249,18 @@ func (p *pattern) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// anonymous memory of all processes of a pod's agent, in KiB.
-func anonymous(t testing.TB, a *agent) int64 {
+// processes of a pod's agent: supervisor, keeper, network half.
+func processes(t testing.TB, a *agent) []int {
+	t.Helper()
 	pids, err := story.Processes(string(a.pod.UID), story.All)
-	if err != nil || len(pids) < 3 {
-		t.Errorf("%s has processes %v: %v", a.pod.Name, pids, err)
-		return 0
+	if err != nil || len(pids) != 3 {
+		t.Fatalf("%s has processes %v: %v", a.pod.Name, pids, err)
 	}
+	return pids
+}
+
+// anonymous memory of processes, in KiB.
+func anonymous(t testing.TB, pids []int) int64 {
 	total := int64(0)
 	for _, pid := range pids {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -277,14 +282,17 @@ func largeBody(t *testing.T, s *shop) {
 	const size, allowed = 1 << 30, 2 << 10
 	sender, a := s.agents(t, "orders")[0], s.agents(t, "billing")[0]
 	opens(t, a, seal(t, sender, "billing"))
-	idle := map[*agent]int64{sender: anonymous(t, sender), a: anonymous(t, a)}
-	peak := map[*agent]int64{}
+	pids := map[*agent][]int{sender: processes(t, sender), a: processes(t, a)}
+	idle, peak := map[*agent]int64{}, map[*agent]int64{}
+	for one := range pids {
+		idle[one] = anonymous(t, pids[one])
+	}
 	done, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
 		for {
-			for _, one := range []*agent{sender, a} {
-				peak[one] = max(peak[one], anonymous(t, one))
+			for one := range pids {
+				peak[one] = max(peak[one], anonymous(t, pids[one]))
 			}
 			select {
 			case <-done:

@@ -131,9 +131,23 @@ func (w *World) Keyed(ctx context.Context, app string, n int, limit time.Duratio
 			return fmt.Errorf("members %s, Ready %s (%s)", r.Members, r.Ready().Status, r.Ready().Reason)
 		}
 		now = r
-		return nil
+		return w.leads(ctx, app, r)
 	})
 	return now, err
+}
+
+// leads says whether a record's leader is a pod that stays.
+func (w *World) leads(ctx context.Context, app string, r *Record) error {
+	pods, err := w.Pods(ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if string(p.UID) == r.LeaderUID {
+			return nil
+		}
+	}
+	return fmt.Errorf("the leader %s is going away", r.LeaderPod)
 }
 
 // Record is what the story needs of a Leader record.
@@ -426,8 +440,13 @@ func Processes(podUID, what string) ([]int, error) {
 	return pids, nil
 }
 
-// Kill sends SIGKILL to processes of a pod.
+// Kill ends processes of a pod with SIGKILL.
 func Kill(podUID, what string) error {
+	return Signal(podUID, what, syscall.SIGKILL)
+}
+
+// Signal sends one to processes of a pod.
+func Signal(podUID, what string, signal syscall.Signal) error {
 	pids, err := Processes(podUID, what)
 	if err != nil {
 		return err
@@ -436,8 +455,8 @@ func Kill(podUID, what string) error {
 		return fmt.Errorf("pod %s has no process %q", podUID, what)
 	}
 	for _, pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			return fmt.Errorf("kill %s: %w", what, err)
+		if err := syscall.Kill(pid, signal); err != nil {
+			return fmt.Errorf("%s to %s: %w", signal, what, err)
 		}
 	}
 	return nil
