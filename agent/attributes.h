@@ -20,6 +20,8 @@ static inline struct agent_attributes agent_attributes(void)
 {
 	return (struct agent_attributes){.store = base_buf(AGENT_ATTRIBUTES_MAX)};
 }
+
+/* Frees the values; what was taken is then gone. Repeatable. */
 void agent_attributes_done(struct agent_attributes *a);
 CLEANUP_DONE(struct agent_attributes, agent_attributes_done);
 

@@ -24,6 +24,8 @@ struct agent_journal {
 	uint64_t aborted;
 };
 
+/* Notes what failed just now, in place of the oldest note when full. what is a literal: it is not
+ * copied. aborted: the connection was cut, as the answer had begun. */
 void agent_journal_add(struct agent_journal *j, const struct env *env, const char *what,
 	bool aborted, const struct err *err);
 

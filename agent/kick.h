@@ -31,6 +31,8 @@ void agent_kick_send(
 struct agent_kick_stats {
 	uint64_t sent, answered, dropped, failed;
 };
+
+/* Since the start; a copy. */
 struct agent_kick_stats agent_kicks_stats(const struct agent_kicks *k);
 
 /* "<address>:<port>", IPv6 in brackets: *ret_host is without them, borrowed. INVALID. */

@@ -12,6 +12,8 @@
 struct agent_app;
 struct agent_metrics;
 
+/* All metrics of the agent but those that its parts declare, at zero. NOMEM. The second frees; NULL
+ * is fine; returns NULL. */
 int agent_metrics_new(struct agent_metrics **ret_m, struct err *err) must_check;
 struct agent_metrics *agent_metrics_free(struct agent_metrics *m);
 CLEANUP_FREE(struct agent_metrics, agent_metrics_free);

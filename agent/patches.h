@@ -11,7 +11,7 @@
 #include "crds/functionkey.h"
 #include "pkg/protocol/protocol.h"
 
-#define AGENT_PATCH_MAX (128 * 1024)
+#define AGENT_PATCH_MAX (128UL * 1024)
 
 /* Merge patch on the Leader record's status: this leader, this term. The CRD refuses a term that
  * is not above another leader's. */

@@ -52,8 +52,13 @@ const struct agent_problem_row *agent_problem_row(enum agent_problem problem);
 base_printf_like(5, 6) int agent_refuse(struct err *err, enum agent_problem problem,
 	const char *file, unsigned line, const char *fmt, ...);
 
+#ifdef __clang_analyzer__ /* as in FAIL: below 0 */
+#define REFUSE_AS(err, name, ...) \
+	((void)agent_refuse((err), AGENT_PROBLEM_##name, __FILE__, __LINE__, __VA_ARGS__), -1)
+#else
 #define REFUSE_AS(err, name, ...) \
 	agent_refuse((err), AGENT_PROBLEM_##name, __FILE__, __LINE__, __VA_ARGS__)
+#endif
 
 /* Which problem an error is: the one that agent_refuse put in, else the one of its class. */
 enum agent_problem agent_problem_of(const struct err *err);

@@ -19,9 +19,12 @@
 /* What is remembered of revisions' keys, for as long as the process lives. */
 struct agent_pins;
 
+/* Nothing remembered yet. NOMEM. The second frees; NULL is fine; returns NULL. */
 int agent_pins_new(struct agent_pins **ret_pins, struct err *err) must_check;
 struct agent_pins *agent_pins_free(struct agent_pins *p);
 CLEANUP_FREE(struct agent_pins, agent_pins_free);
+
+/* Revisions remembered, at most AGENT_PINS_MAX. */
 size_t agent_pins_len(const struct agent_pins *p);
 
 /* One heap block; names point into it. */

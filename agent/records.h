@@ -21,6 +21,8 @@ int agent_records_new(struct agent_core *core, void (*changed)(void *ctx), void 
 struct agent_records *agent_records_free(struct agent_records *r);
 CLEANUP_FREE(struct agent_records, agent_records_free);
 
+/* The Leader record and our own one, as read last; borrowed until the loop runs on. synced: both
+ * were looked for at least once, so that NULL means that there is none. */
 bool agent_records_synced(const struct agent_records *r);
 const struct crds_functionkey *agent_records_leader(struct agent_records *r); /* NULL: none */
 const struct crds_functionkey *agent_records_own(struct agent_records *r);

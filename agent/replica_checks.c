@@ -59,7 +59,7 @@ static void got_pod(void *ctx, const struct kube_response *resp, const struct er
 int agent_start_check(struct agent_job *job, const struct protocol_action *action,
 	const struct protocol_view *v, struct err *err)
 {
-	struct str pod = STR_NULL;
+	struct str pod;
 
 	if (action->kind == PROTOCOL_CHECK_LEADER) {
 		pod = v->leader->leader.pod;

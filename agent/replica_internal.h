@@ -10,7 +10,7 @@
 #include "pkg/kube/lease.h"
 
 #define AGENT_JOBS_MAX      32
-#define AGENT_GRANT_MEMORY  (64 * 1024)
+#define AGENT_GRANT_MEMORY  (64UL * 1024)
 #define AGENT_REST_FIRST_NS (100 * NS_PER_MS)
 #define AGENT_REST_MAX_NS   (10 * NS_PER_S)
 #define AGENT_COUNT_GOOD_NS (2 * NS_PER_S) /* how long a count of holders is believed */

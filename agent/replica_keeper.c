@@ -27,6 +27,7 @@ static void to_who(struct str ns, struct str revision, struct str pod, struct st
 static void take_keys(const struct kmsg_keys *keys, struct crds_point *receiving,
 	struct crds_point *inbox, struct crds_point *identity, struct crds_signature *proof)
 {
+	base_assert(inbox && proof);
 	if (receiving)
 		memcpy(receiving->b, keys->receiving.b, sizeof(receiving->b));
 	memcpy(inbox->b, keys->inbox.b, sizeof(inbox->b));
@@ -270,7 +271,7 @@ static const struct crds_functionkey *member_of(struct agent_job *job)
 
 static int write_grants(struct agent_job *job, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf b = base_buf(128 * 1024);
+	_cleanup_(base_buf_done) struct buf b = base_buf(128UL * 1024);
 	const struct crds_functionkey *member = member_of(job);
 	const struct agent_self *self = &job->r->core->self;
 	const struct crds_leader me = {.pod = self->pod,

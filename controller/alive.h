@@ -27,6 +27,7 @@ struct controller_watchdog *controller_watchdog_free(struct controller_watchdog 
  * empty: nobody. */
 void controller_watchdog_set(struct controller_watchdog *dog, struct str endpoint, int64_t term);
 
+/* Of the endpoint that was set last. */
 enum controller_alive controller_watchdog_state(const struct controller_watchdog *dog);
 
 #endif

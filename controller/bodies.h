@@ -4,13 +4,15 @@
 
 #include "controller/revision.h"
 
-#define CONTROLLER_BODY_MAX (64 * 1024)
+#define CONTROLLER_BODY_MAX (64UL * 1024)
 
 /* Who owns what is made for a revision: a ReplicaSet, ControllerRevision, Job, or a bare Pod. */
 struct controller_owner {
 	struct str api_version, kind, name, uid;
 };
 
+/* The Leader record of the revision, and the Lease that its replicas contend for, empty, as they
+ * are created; both belong to owner. TOO_LARGE, NOMEM. */
 int controller_body_record(const struct controller_view *v, struct str function,
 	const struct controller_owner *owner, struct buf *b, struct err *err) must_check;
 int controller_body_lease(const struct controller_view *v, const struct controller_owner *owner,

@@ -27,6 +27,8 @@ enum controller_condition {
 #undef CONTROLLER_CONDITION_ENUM
 		CONTROLLER_CONDITION_COUNT
 };
+
+/* The type of the condition, as in the record. */
 const char *controller_condition_name(enum controller_condition c);
 
 struct controller_condition_state {

@@ -66,9 +66,12 @@ struct controller_plan {
 	int64_t wake_ns; /* boot clock; 0: none */
 };
 
+/* What the revision needs now: no I/O, and all of *ret_plan is set. Its strings are borrowed from
+ * the view. */
 void controller_revision_step(const struct controller_view *v, struct controller_plan *ret_plan);
 
 /* -- the parts, apart for tests -- */
+/* Each fills fields of its own in a plan that began as zero. */
 void controller_status(const struct controller_view *v, struct controller_plan *plan);
 void controller_supervise(const struct controller_view *v, struct controller_plan *plan);
 void controller_endpoints(const struct controller_view *v, struct controller_plan *plan);

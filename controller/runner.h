@@ -14,6 +14,8 @@
 
 struct controller_runner;
 
+/* Fills caches from now on and acts after controller_runner_activate. NOMEM, TERMINAL. The second
+ * frees; NULL is fine; returns NULL; memory goes when the loop has closed its handles. */
 int controller_runner_new(struct controller_core *core, struct controller_runner **ret_runner,
 	struct err *err) must_check;
 struct controller_runner *controller_runner_free(struct controller_runner *r);
@@ -30,6 +32,8 @@ struct controller_runner_stats {
 	uint64_t reconciles, writes, failures, releases[CONTROLLER_EVIDENCE_COUNT];
 	size_t queue_depth, revisions;
 };
+
+/* Since the start, and the present depth of the queue; a copy. */
 struct controller_runner_stats controller_runner_stats(const struct controller_runner *r);
 
 /* For metrics: what the caches hold. */

@@ -69,6 +69,7 @@ int controller_start_create(struct controller_job *job, const struct controller_
 	const struct controller_plan *plan, struct err *err) must_check;
 int controller_start_access(struct controller_job *job, struct str ns, struct err *err) must_check;
 
+/* Tells people: one event on the Leader record. reason and action are literals. */
 void controller_tell(struct controller_runner *r, const struct controller_view *v, bool warning,
 	const char *reason, const char *action, struct str note);
 

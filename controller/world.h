@@ -18,12 +18,15 @@ struct controller_world_handler {
 	void (*synced)(void *ctx);                   /* all caches are filled */
 };
 
+/* Begins to fill the caches; the handler is called from the loop. NOMEM, TERMINAL. The second
+ * frees; NULL is fine; returns NULL. */
 int controller_world_new(struct controller_core *core,
 	const struct controller_world_handler *handler, void *ctx,
 	struct controller_world **ret_world, struct err *err) must_check;
 struct controller_world *controller_world_free(struct controller_world *w);
 CLEANUP_FREE(struct controller_world, controller_world_free);
 
+/* All caches are filled. */
 bool controller_world_synced(const struct controller_world *w);
 
 /* Names all revisions and namespaces again, as if all had changed: for who becomes active. */

@@ -53,8 +53,11 @@ int crds_member_name(
 
 static size_t add_dashed(char *dst, size_t at, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		dst[at + i] = (char)(s.p[i] == '.' ? '-' : s.p[i]);
+	for (size_t i = 0; i < s.n; i++) {
+		dst[at + i] = s.p[i];
+		if (s.p[i] == '.')
+			dst[at + i] = '-';
+	}
 	return at + s.n;
 }
 

@@ -1,4 +1,4 @@
-/* What a keeper is made of. For the files of keeper/core only. */
+/* What a keeper is made of. Included by the files of keeper/core only. Layer: keeper. */
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
 
@@ -79,10 +79,12 @@ int keeper_epoch_add(struct keeper *k, const struct keeper_epoch *row, const str
 /* Wipes. Nothing happens if the epoch is not held. */
 void keeper_epoch_erase(struct keeper *k, int64_t epoch);
 
+/* The epochs held, ascending, without their secrets. */
 void keeper_epoch_list(const struct keeper *k, struct kmsg_held_reply *ret);
 
 /* statement.c: signing and the forms of kmsg. */
 
+/* who, in the form that statements have. */
 struct kmsg_replica keeper_replica(const struct kmsg_who *who);
 
 /* Signs what is in k->scratch with the identity key. */
@@ -96,9 +98,11 @@ int keeper_prove(struct keeper *k, struct kmsg_keys *keys, struct err *err) must
 int keeper_check_proof(struct keeper *k, const struct kmsg_who *who, const struct kmsg_keys *keys,
 	struct err *err) must_check;
 
+/* As pre_public_key_parse; what names the point in the message. INVALID. */
 int keeper_point_parse(struct keeper *k, const struct kmsg_point *point, const char *what,
 	struct pre_public_key *ret, struct err *err) must_check;
 
+/* The same point in the form of kmsg. */
 struct kmsg_point keeper_point_of(const struct pre_public_key *key);
 
 /* The context hash of a grant: SHA-256 of kmsg_grant_encode's bytes. */

@@ -42,6 +42,7 @@ static inline int64_t base_wall_ns(const struct env *env)
 	return env->clock.wall_ns(env->clock.ctx);
 }
 
+/* n random bytes to dst, fit for keys in the real environment. TERMINAL when there are none. */
 int base_random(const struct env *env, void *dst, size_t n, struct err *err) must_check;
 
 /* Uniform in [low, high], for jitter; low if randomness fails or high <= low. */

@@ -30,6 +30,7 @@ int base_map_put(struct map *m, struct str key, void *value, void **ret_old, str
 /* The removed value, or NULL. */
 void *base_map_remove(struct map *m, struct str key);
 
+/* Entries that it has. */
 size_t base_map_len(const struct map *m);
 
 /* Walks all entries in no order: start with *at = 0; false at the end. The entry just given may be

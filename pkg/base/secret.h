@@ -19,6 +19,7 @@ struct secret {
 	uint8_t b[SECRET_LEN];
 };
 
+/* Overwrites it in a way that the compiler may not drop. */
 void base_secret_wipe(struct secret *s);
 CLEANUP_DONE(struct secret, base_secret_wipe);
 

@@ -36,6 +36,7 @@ static inline bool base_str_eq(struct str a, struct str b)
 	return a.n == b.n && (a.n == 0 || __builtin_memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Byte by byte; an empty prefix or suffix is one of every string. Never for secrets. */
 bool base_str_starts(struct str s, struct str prefix);
 bool base_str_ends(struct str s, struct str suffix);
 

@@ -33,7 +33,8 @@ int base_unhex(struct str s, uint8_t *ret_p, size_t n, struct err *err)
 		if (hex_digit(s.p[i]) < 0)
 			return FAIL(err, ERR_INVALID, "not a lower-case hex digit at %zu", i);
 	for (size_t i = 0; i < n; i++)
-		ret_p[i] = (uint8_t)(hex_digit(s.p[2 * i]) << 4 | hex_digit(s.p[2 * i + 1]));
+		ret_p[i] = (uint8_t)((unsigned)hex_digit(s.p[2 * i]) << 4 |
+				     (unsigned)hex_digit(s.p[2 * i + 1]));
 	return 0;
 }
 

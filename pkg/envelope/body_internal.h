@@ -1,4 +1,5 @@
-/* The context, the key schedule and the life of streaming objects. Private to envelope. */
+/* The context, the key schedule and the life of streaming objects. Layer: envelope,
+ * and private to it. */
 #ifndef ENVELOPE_BODY_INTERNAL_H
 #define ENVELOPE_BODY_INTERNAL_H
 
@@ -23,6 +24,8 @@ struct envelope_keys {
 void envelope_keys_wipe(struct envelope_keys *keys);
 CLEANUP_DONE(struct envelope_keys, envelope_keys_wipe);
 
+/* The body's key and the commitment to it, from the message secret k and the protected header's
+ * bytes. TERMINAL. */
 int envelope_keys_derive(struct envelope_context *ctx, struct str protected, const struct secret *k,
 	struct envelope_keys *ret, struct err *err) must_check;
 
@@ -59,6 +62,8 @@ int envelope_segment_seal(const struct envelope_segment *s, struct str plaintext
 int envelope_segment_open(const struct envelope_segment *s, struct str sealed, struct buf *out,
 	struct err *err) must_check;
 
+/* Ends a segment: writes ENVELOPE_TAG_LEN bytes to tag, or compares them with the computed ones.
+ * TERMINAL; BODY where they differ. */
 int envelope_tag_get(EVP_CIPHER_CTX *cipher, uint8_t *tag, struct err *err) must_check;
 int envelope_tag_check(EVP_CIPHER_CTX *cipher, const uint8_t *tag, struct err *err) must_check;
 

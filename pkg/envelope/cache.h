@@ -35,6 +35,7 @@ int envelope_cache_new(
 struct envelope_cache *envelope_cache_free(struct envelope_cache *c);
 CLEANUP_FREE(struct envelope_cache, envelope_cache_free);
 
+/* Under what a recipient's secret is filed: a hash of all that it was derived from. TERMINAL. */
 int envelope_cache_key(struct envelope_context *ctx, const struct envelope_recipient *r,
 	struct envelope_cache_key *ret, struct err *err) must_check;
 
@@ -55,6 +56,7 @@ void envelope_cache_clear(struct envelope_cache *c);
 /* Wipes what is too old: call now and then, so that secrets do not outlive their time at rest. */
 void envelope_cache_sweep(struct envelope_cache *c);
 
+/* Since it was made, and what it has now; a copy. */
 struct envelope_cache_stats envelope_cache_stats(const struct envelope_cache *c);
 
 #endif

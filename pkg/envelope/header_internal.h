@@ -1,4 +1,5 @@
-/* Labels of the protected header, and what its encoder and decoder share. Private to envelope. */
+/* Labels of the protected header, and what its encoder and decoder share. Layer:
+ * envelope, and private to it. */
 #ifndef ENVELOPE_HEADER_INTERNAL_H
 #define ENVELOPE_HEADER_INTERNAL_H
 
@@ -42,6 +43,7 @@ enum {
 /* What is beyond types and sizes: characters, order, which field goes with which kind. */
 int envelope_header_check(const struct envelope_header *h, struct err *err) must_check;
 
+/* "<namespace>/<revision>", both as Kubernetes names them. */
 bool envelope_name_ok(struct str name);
 
 #endif

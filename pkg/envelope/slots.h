@@ -1,5 +1,6 @@
-/* Which of a fixed number of slots holds what: lookup by hash, order of use, free slots. Private to
- * envelope: the index under the window and the cache, which keep the contents themselves.
+/* Which of a fixed number of slots holds what: lookup by hash, order of use, free slots. Layer:
+ * envelope, and private to it: the index under the window and the cache, which keep the contents
+ * themselves.
  *
  * Buckets are chosen by multiplying with a random odd number, so that whoever picks the hashes
  * cannot pick the buckets.
@@ -47,6 +48,7 @@ uint32_t envelope_slots_victim(const struct envelope_slots *s);
 /* A free slot, of which there must be one, filed under hash as the most recently used. */
 uint32_t envelope_slots_take(struct envelope_slots *s, uint64_t hash);
 
+/* Takes a slot out of the index and makes it free. It must be in use. */
 void envelope_slots_release(struct envelope_slots *s, uint32_t slot);
 
 #endif

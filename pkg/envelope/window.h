@@ -48,6 +48,7 @@ void envelope_window_drop_all(struct envelope_windows *w);
 /* Wipes what is over: call now and then, so that secrets do not outlive their time at rest. */
 void envelope_windows_sweep(struct envelope_windows *w);
 
+/* Since they were made, and what is open now; a copy. */
 struct envelope_windows_stats envelope_windows_stats(const struct envelope_windows *w);
 
 #endif

@@ -47,6 +47,7 @@ enum kmsg_op {
 /* In which order a keeper serves. */
 enum kmsg_priority { KMSG_CONTROL, KMSG_OPENS, KMSG_GRANTS, KMSG_PRIORITY_COUNT };
 
+/* GRANTS, the last, for what is none. */
 enum kmsg_priority kmsg_op_priority(enum kmsg_op op);
 
 /* "init", "open", …; "unknown" for what is none. Never NULL. */

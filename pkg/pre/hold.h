@@ -20,6 +20,7 @@ struct pre_kfrag {
 	struct pre_point x, c;    /* precursor, commitment */
 };
 
+/* Overwrites it in a way that the compiler may not drop. */
 void pre_kfrag_wipe(struct pre_kfrag *kfrag);
 CLEANUP_DONE(struct pre_kfrag, pre_kfrag_wipe);
 

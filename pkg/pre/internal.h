@@ -42,6 +42,9 @@ struct pre_frame {
 	uint8_t n;
 	uint8_t bytes[4];
 };
+
+/* Puts the n constant parts of a wire form into b, or compares them: b has at least the form's
+ * length. */
 void pre_frame_write(uint8_t *b, const struct pre_frame *frames, size_t n);
 bool pre_frame_matches(const uint8_t *b, const struct pre_frame *frames, size_t n);
 
@@ -120,6 +123,7 @@ static inline const secp256k1_pubkey *pre_pk_const(const struct pre_point *p)
 	return (const secp256k1_pubkey *)(const void *)p;
 }
 
+/* 33 bytes with tag 02 or 03, on the curve; else false. And back. */
 bool pre_point_parse(const struct pre_context *ctx, const uint8_t b[static PRE_POINT_LEN],
 	struct pre_point *ret);
 void pre_point_bytes(const struct pre_context *ctx, const struct pre_point *p,
@@ -133,6 +137,7 @@ bool pre_point_mul_public(const struct pre_context *ctx, const struct pre_point 
 bool pre_point_add(const struct pre_context *ctx, const struct pre_point *a,
 	const struct pre_point *b, struct pre_point *ret);
 
+/* Public points only: not constant time. */
 bool pre_point_eq(
 	const struct pre_context *ctx, const struct pre_point *a, const struct pre_point *b);
 
@@ -141,6 +146,7 @@ bool pre_scalar_in_range(const uint8_t s[static PRE_SCALAR_LEN]);
 
 /* --- capsule.c, verify.c ---------------------------------------------------------------------- */
 
+/* h of a capsule's proof, from the bytes of its points E and V. TERMINAL. */
 int pre_capsule_h(struct pre_context *ctx, const uint8_t *e, const uint8_t *v,
 	uint8_t ret[static PRE_SCALAR_LEN], struct err *err) must_check;
 

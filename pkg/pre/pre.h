@@ -112,8 +112,10 @@ CLEANUP_FREE(struct pre_context, pre_context_free);
 int pre_public_key_parse(const struct pre_context *ctx, const uint8_t *p, size_t n,
 	struct pre_public_key *ret, struct err *err) must_check;
 
+/* The first bytes of SHA-256 over the key's 33. */
 struct pre_fingerprint pre_fingerprint(const struct pre_public_key *key);
 
+/* Public keys only: not constant time. */
 bool pre_public_key_eq(const struct pre_public_key *a, const struct pre_public_key *b);
 
 /* Verifies a statement of ours: ECDSA over SHA-256(64 × 20 ‖ context ‖ 00 ‖ message). The prefix

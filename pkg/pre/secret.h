@@ -19,6 +19,7 @@ CLEANUP_DONE(struct pre_secret_point, pre_secret_point_wipe);
 
 /* --- libpre_send: arith_send.c --------------------------------------------------------------- */
 
+/* 0 < k < n, constant time. */
 bool pre_scalar_valid(const struct pre_context *ctx, const struct secret *k);
 
 /* Uniform in [1, n-1]. TERMINAL. */

@@ -18,9 +18,9 @@ static void reap(int signal_number)
 
 int main(void)
 {
-	signal(SIGTERM, end);
-	signal(SIGINT, end);
-	signal(SIGCHLD, reap);
+	(void)signal(SIGTERM, end);
+	(void)signal(SIGINT, end);
+	(void)signal(SIGCHLD, reap);
 	for (;;) {
 		pause();
 	}
