@@ -1,12 +1,6 @@
-#include "pkg/base/test.h"
-#include "pkg/kube/client.h"
-#include "pkg/kube/status.h"
-#include "pkg/kube/test_server.h"
-#include "pkg/kube/token.h"
+#include "pkg/kube/test_world.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #define OK_BODY "{\"kind\":\"Lease\"}"
 #define OK_200  "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" OK_BODY
@@ -43,21 +37,13 @@ static const struct kube_resource leases = {
 };
 
 struct world {
-	uv_loop_t loop;
-	struct env env;
-	struct kube_config *config;
-	struct kube_client *client;
-	struct test_server server;
-	char token_path[64];
-	unsigned done, streams_ended, chunks;
+	struct test_world t;
+	unsigned done;
 	int status;
 	struct err err;
 	char body[256];
 	unsigned warnings;
 	char warning[64];
-	int stop_with; /* what on_bytes returns */
-	bool cancel_in_bytes, pause_in_bytes;
-	struct kube_call *call;
 	bool refuse_writes;
 };
 
@@ -70,51 +56,14 @@ static void on_warning(void *ctx, struct str text)
 		assert_ok("warning", base_str_copy(text, w->warning, sizeof(w->warning), "", err));
 }
 
-static void write_file(const char *path, const char *text)
-{
-	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static void start_world(
 	struct world *w, const struct test_answer *answers, size_t n, const char *token)
 {
 	const struct kube_client_options options = {
 		.program = "unit/1", .rate = 1000, .burst = 50, .on_warning = on_warning, .ctx = w};
-	char kubeconfig[64];
-	char text[512];
 
-	*w = (struct world){.env = base_env_system()};
-	(void)uv_loop_init(&w->loop);
-	test_server_start(&w->server, &w->loop, answers, n);
-	(void)snprintf(w->token_path, sizeof(w->token_path), "/tmp/kube-token-%d", (int)getpid());
-	(void)snprintf(kubeconfig, sizeof(kubeconfig), "/tmp/kube-config-%d", (int)getpid());
-	if (token)
-		write_file(w->token_path, token);
-	(void)snprintf(text, sizeof(text),
-		"clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%d/prefix/'}}]\n"
-		"users: [{name: u, user: {tokenFile: '%s'}}]\n"
-		"contexts: [{name: x, context: {cluster: c, user: %s}}]\ncurrent-context: x\n",
-		w->server.port, w->token_path, token ? "u" : "''");
-	write_file(kubeconfig, text);
-	assert_ok("config", kube_config_load(kubeconfig, NULL, &w->config, err));
-	unlink(kubeconfig);
-	assert_ok(
-		"client", kube_client_new(&w->loop, &w->env, w->config, &options, &w->client, err));
-}
-
-static void stop_world(struct world *w)
-{
-	w->client = kube_client_free(w->client);
-	test_server_stop(&w->server);
-	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&w->loop), 0);
-	w->config = kube_config_free(w->config);
-	unlink(w->token_path);
-	assert_int_equal(base_alloc_live(), 0);
+	*w = (struct world){0};
+	test_world_start(&w->t, answers, n, token, &options);
 }
 
 static void on_done(void *ctx, const struct kube_response *resp, const struct err *err)
@@ -126,24 +75,6 @@ static void on_done(void *ctx, const struct kube_response *resp, const struct er
 	w->status = resp ? resp->status : 0;
 	if (resp)
 		(void)snprintf(w->body, sizeof(w->body), "%.*s", STR_FMT(resp->body));
-}
-
-/* One turn. Not UV_RUN_ONCE: that waits for sockets although a timer did what the test waits for.
- */
-static void turn(struct world *w)
-{
-	(void)usleep(200);
-	(void)uv_run(&w->loop, UV_RUN_NOWAIT);
-}
-
-static void run_until(struct world *w, const unsigned *counter, unsigned want)
-{
-	const int64_t limit = base_boot_ns(&w->env) + 20 * NS_PER_S;
-
-	while (*counter < want) {
-		turn(w);
-		assert_true(base_boot_ns(&w->env) < limit);
-	}
 }
 
 static struct kube_request request(enum kube_verb verb, uint32_t timeout_ms)
@@ -206,15 +137,15 @@ static void test_rows(void **state)
 		struct world w;
 		const struct kube_request r = request(rows[i].verb, rows[i].timeout_ms);
 		start_world(&w, rows[i].answers, rows[i].n, NULL);
-		assert_ok(rows[i].name, kube_start(w.client, &r, on_done, &w, NULL, err));
+		assert_ok(rows[i].name, kube_start(w.t.client, &r, on_done, &w, NULL, err));
 		assert_int_equal(w.done, 0);
-		run_until(&w, &w.done, 1);
+		test_world_until(&w.t, &w.done, 1);
 		if (w.err.class != rows[i].class || w.err.detail != rows[i].detail)
 			fail_msg("%s: %s, detail %d: %s", rows[i].name,
 				base_err_class_name(w.err.class), w.err.detail, w.err.msg);
-		if (rows[i].requests && w.server.requests != rows[i].requests)
-			fail_msg("%s: %zu requests", rows[i].name, w.server.requests);
-		stop_world(&w);
+		if (rows[i].requests && w.t.server.requests != rows[i].requests)
+			fail_msg("%s: %zu requests", rows[i].name, w.t.server.requests);
+		test_world_stop(&w.t);
 	}
 }
 
@@ -227,9 +158,9 @@ static void test_what_is_sent(void **state)
 	(void)state;
 	start_world(&w, answers, 1, " s3cret\n");
 	r.force = true;
-	assert_ok("start", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 1);
-	const char *head = w.server.heads[0];
+	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 1);
+	const char *head = w.t.server.heads[0];
 	assert_non_null(strstr(head,
 		"PATCH /prefix/apis/coordination.k8s.io/v1/namespaces/default/leases/a%2Fb"
 		"?fieldManager=m&force=true&timeout=5s HTTP/1.1\r\n"));
@@ -240,8 +171,8 @@ static void test_what_is_sent(void **state)
 	assert_null(strstr(head, "Expect:"));
 	assert_non_null(strstr(head, "\r\n\r\n{\"a\":1}"));
 	assert_string_equal(w.body, OK_BODY);
-	assert_int_equal(kube_client_stats(w.client)->requests[KUBE_CLASS_API][KUBE_APPLY][1], 1);
-	stop_world(&w);
+	assert_int_equal(kube_client_stats(w.t.client)->requests[KUBE_CLASS_API][KUBE_APPLY][1], 1);
+	test_world_stop(&w.t);
 }
 
 /* A kept connection that dies while the next write is on it: libcurl itself would send a request
@@ -257,15 +188,15 @@ static void test_write_is_sent_once_on_a_kept_connection(void **state)
 		struct world w;
 		struct kube_request r = request(KUBE_GET, 0);
 		start_world(&w, answers, 3, NULL);
-		assert_ok("get", kube_start(w.client, &r, on_done, &w, NULL, err));
-		run_until(&w, &w.done, 1);
+		assert_ok("get", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+		test_world_until(&w.t, &w.done, 1);
 		r = request(verbs[i], 0);
-		assert_ok("write", kube_start(w.client, &r, on_done, &w, NULL, err));
-		run_until(&w, &w.done, 2);
-		assert_int_equal(w.server.requests, 2);
+		assert_ok("write", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+		test_world_until(&w.t, &w.done, 2);
+		assert_int_equal(w.t.server.requests, 2);
 		assert_int_equal(w.err.class, ERR_TRANSIENT);
 		assert_int_equal(w.err.detail, 0);
-		stop_world(&w);
+		test_world_stop(&w.t);
 	}
 }
 
@@ -278,22 +209,22 @@ static void test_401_reads_the_token_again_once(void **state)
 
 	(void)state;
 	start_world(&w, heals, 2, "old");
-	assert_ok("start", kube_start(w.client, &r, on_done, &w, NULL, err));
-	while (!w.server.requests)
-		turn(&w);
-	write_file(w.token_path, "new");
-	run_until(&w, &w.done, 1);
+	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	while (!w.t.server.requests)
+		test_world_turn(&w.t);
+	test_write_file(w.t.token_path, "new");
+	test_world_until(&w.t, &w.done, 1);
 	assert_int_equal(w.err.class, ERR_OK);
-	assert_non_null(strstr(w.server.heads[0], "Bearer old"));
-	assert_non_null(strstr(w.server.heads[1], "Bearer new"));
-	stop_world(&w);
+	assert_non_null(strstr(w.t.server.heads[0], "Bearer old"));
+	assert_non_null(strstr(w.t.server.heads[1], "Bearer new"));
+	test_world_stop(&w.t);
 
 	start_world(&w, never, 1, "old");
-	assert_ok("start", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 1);
+	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 1);
 	assert_int_equal(w.err.class, ERR_DENIED);
-	assert_int_equal(w.server.requests, 2);
-	stop_world(&w);
+	assert_int_equal(w.t.server.requests, 2);
+	test_world_stop(&w.t);
 }
 
 static void test_no_token_is_denied_without_a_request(void **state)
@@ -304,11 +235,11 @@ static void test_no_token_is_denied_without_a_request(void **state)
 
 	(void)state;
 	start_world(&w, answers, 1, " \n");
-	assert_ok("start", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 1);
+	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 1);
 	assert_int_equal(w.err.class, ERR_DENIED);
-	assert_int_equal(w.server.requests, 0);
-	stop_world(&w);
+	assert_int_equal(w.t.server.requests, 0);
+	test_world_stop(&w.t);
 }
 
 static void test_bad_requests_do_not_start(void **state)
@@ -320,11 +251,11 @@ static void test_bad_requests_do_not_start(void **state)
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	r.name = STR_NULL;
-	assert_class("no name", ERR_INVALID, kube_start(w.client, &r, on_done, &w, NULL, err));
+	assert_class("no name", ERR_INVALID, kube_start(w.t.client, &r, on_done, &w, NULL, err));
 	r = request(KUBE_GET, 0);
 	r.ns = STR("..");
-	assert_class("dots", ERR_INVALID, kube_start(w.client, &r, on_done, &w, NULL, err));
-	stop_world(&w);
+	assert_class("dots", ERR_INVALID, kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_stop(&w.t);
 }
 
 static void test_cancel(void **state)
@@ -337,20 +268,20 @@ static void test_cancel(void **state)
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
-	assert_ok("one", kube_start(w.client, &r, on_done, &w, &queued, err));
+	assert_ok("one", kube_start(w.t.client, &r, on_done, &w, &queued, err));
 	kube_cancel(queued);
-	assert_ok("two", kube_start(w.client, &r, on_done, &w, &sent, err));
-	while (!w.server.requests)
-		turn(&w);
+	assert_ok("two", kube_start(w.t.client, &r, on_done, &w, &sent, err));
+	while (!w.t.server.requests)
+		test_world_turn(&w.t);
 	kube_cancel(sent);
 	kube_cancel(NULL);
-	assert_ok("three", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 1);
+	assert_ok("three", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 1);
 	assert_int_equal(w.done, 1);
 	/* Freed with calls under way. */
-	assert_ok("four", kube_start(w.client, &r, on_done, &w, NULL, err));
-	turn(&w);
-	stop_world(&w);
+	assert_ok("four", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_turn(&w.t);
+	test_world_stop(&w.t);
 	assert_int_equal(w.done, 1);
 }
 
@@ -370,21 +301,21 @@ static void test_write_guard(void **state)
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
-	kube_client_set_write_guard(w.client, may_write, &w);
+	kube_client_set_write_guard(w.t.client, may_write, &w);
 	w.refuse_writes = true;
-	assert_ok("refused", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 1);
+	assert_ok("refused", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 1);
 	assert_int_equal(w.err.class, ERR_CANCELLED);
-	assert_int_equal(w.server.requests, 0);
+	assert_int_equal(w.t.server.requests, 0);
 	w.refuse_writes = false;
-	assert_ok("under way", kube_start(w.client, &r, on_done, &w, NULL, err));
-	while (!w.server.requests)
-		turn(&w);
+	assert_ok("under way", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	while (!w.t.server.requests)
+		test_world_turn(&w.t);
 	w.refuse_writes = true;
-	kube_client_recheck_writes(w.client);
-	run_until(&w, &w.done, 2);
+	kube_client_recheck_writes(w.t.client);
+	test_world_until(&w.t, &w.done, 2);
 	assert_int_equal(w.err.class, ERR_CANCELLED);
-	stop_world(&w);
+	test_world_stop(&w.t);
 }
 
 static void test_pacing(void **state)
@@ -396,17 +327,18 @@ static void test_pacing(void **state)
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
-	w.client = kube_client_free(w.client);
-	assert_ok("client", kube_client_new(&w.loop, &w.env, w.config, &slow, &w.client, err));
-	const int64_t start = base_boot_ns(&w.env);
+	w.t.client = kube_client_free(w.t.client);
+	assert_ok("client",
+		kube_client_new(&w.t.loop, &w.t.env, w.t.config, &slow, &w.t.client, err));
+	const int64_t start = base_boot_ns(&w.t.env);
 	for (int i = 0; i < 25; i++)
-		assert_ok("start", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 25);
+		assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 25);
 	/* 5 at once, 20 at 100 a second; never faster, whatever the machine does. */
-	assert_true(base_boot_ns(&w.env) - start >= 190 * NS_PER_MS);
-	assert_true(kube_client_stats(w.client)->throttled >= 20);
-	assert_true(w.server.connections <= 8);
-	stop_world(&w);
+	assert_true(base_boot_ns(&w.t.env) - start >= 190 * NS_PER_MS);
+	assert_true(kube_client_stats(w.t.client)->throttled >= 20);
+	assert_true(w.t.server.connections <= 8);
+	test_world_stop(&w.t);
 }
 
 static void test_body_maximum(void **state)
@@ -418,15 +350,15 @@ static void test_body_maximum(void **state)
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	r.max_body = 16;
-	assert_ok("fits", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 1);
+	assert_ok("fits", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 1);
 	assert_int_equal(w.err.class, ERR_OK);
 	r.max_body = 15;
-	assert_ok("too long", kube_start(w.client, &r, on_done, &w, NULL, err));
-	run_until(&w, &w.done, 2);
+	assert_ok("too long", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	test_world_until(&w.t, &w.done, 2);
 	assert_int_equal(w.err.class, ERR_TOO_LARGE);
-	assert_int_equal(w.server.requests, 2);
-	stop_world(&w);
+	assert_int_equal(w.t.server.requests, 2);
+	test_world_stop(&w.t);
 }
 
 static void test_warnings_once(void **state)
@@ -438,176 +370,12 @@ static void test_warnings_once(void **state)
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	for (unsigned i = 1; i <= 3; i++) {
-		assert_ok("start", kube_start(w.client, &r, on_done, &w, NULL, err));
-		run_until(&w, &w.done, i);
+		assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+		test_world_until(&w.t, &w.done, i);
 	}
 	assert_int_equal(w.warnings, 2);
 	assert_string_equal(w.warning, "old \\\"thing\\\"");
-	stop_world(&w);
-}
-
-static int on_status(void *ctx, int status)
-{
-	struct world *w = ctx;
-
-	w->status = status;
-	return 0;
-}
-
-static int on_bytes(void *ctx, const uint8_t *p, size_t n)
-{
-	struct world *w = ctx;
-
-	w->chunks++;
-	const size_t have = strlen(w->body);
-	(void)snprintf(w->body + have, sizeof(w->body) - have, "%.*s", (int)n, (const char *)p);
-	if (w->cancel_in_bytes)
-		kube_cancel(w->call);
-	if (w->pause_in_bytes)
-		kube_stream_pause(w->call);
-	return w->stop_with;
-}
-
-static void on_end(void *ctx, const struct err *err)
-{
-	struct world *w = ctx;
-
-	w->streams_ended++;
-	w->err = err ? *err : (struct err){0};
-}
-
-static const struct kube_stream_handler handler = {
-	.on_status = on_status, .on_bytes = on_bytes, .on_end = on_end};
-
-static void start_stream(struct world *w, const char *row, uint32_t idle_ms)
-{
-	struct kube_request r = request(KUBE_LIST, 0);
-
-	r.class = KUBE_CLASS_WATCH;
-	r.query = STR("watch=true");
-	r.idle_ms = idle_ms;
-	assert_ok(row, kube_stream_start(w->client, &r, &handler, w, &w->call, err));
-}
-
-static const struct {
-	const char *name;
-	struct test_answer answers[2];
-	size_t n;
-	uint32_t idle_ms;
-	int stop_with;
-	enum err_class class;
-	int status;
-	const char *body;
-} stream_rows[] = {
-	{"clean", {{CHUNKED, .piece = 3}}, 1, 0, 0, ERR_OK, 200, "hello, world"},
-	{"cut", {{CHUNK_CUT, CLOSE}}, 1, 0, 0, ERR_TRANSIENT, 200, "hello, w"},
-	{"410", {{NO_409}}, 1, 0, 0, ERR_CONFLICT, 0, ""},
-	{"silent", {{CHUNK_CUT}}, 1, 150, 0, ERR_TRANSIENT, 200, "hello, w"},
-	{"never answered", {{NULL}}, 1, 150, 0, ERR_TRANSIENT, 0, ""},
-	{"the reader stops", {{CHUNKED}}, 1, 0, -ERR_BUG, ERR_BUG, 200, "hello"},
-	{"401 heals", {{NO_401}, {CHUNKED}}, 2, 0, 0, ERR_OK, 200, "hello, world"},
-};
-
-static void test_streams(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(stream_rows); i++) {
-		struct world w;
-		start_world(&w, stream_rows[i].answers, stream_rows[i].n, "t");
-		w.stop_with = stream_rows[i].stop_with;
-		start_stream(&w, stream_rows[i].name, stream_rows[i].idle_ms);
-		run_until(&w, &w.streams_ended, 1);
-		if (w.err.class != stream_rows[i].class || w.status != stream_rows[i].status ||
-			strncmp(w.body, stream_rows[i].body, strlen(stream_rows[i].body)) != 0)
-			fail_msg("%s: %s, status %d, '%s': %s", stream_rows[i].name,
-				base_err_class_name(w.err.class), w.status, w.body, w.err.msg);
-		stop_world(&w);
-	}
-}
-
-static void test_stream_cancelled_by_its_own_bytes(void **state)
-{
-	static const struct test_answer answers[] = {{CHUNKED, .piece = 1}};
-	struct world w;
-
-	(void)state;
-	start_world(&w, answers, 1, NULL);
-	w.cancel_in_bytes = true;
-	start_stream(&w, "cancel", 0);
-	run_until(&w, &w.chunks, 1);
-	for (int i = 0; i < 50; i++)
-		turn(&w);
-	assert_int_equal(w.chunks, 1);
-	assert_int_equal(w.streams_ended, 0);
-	stop_world(&w);
-}
-
-static void test_stream_pauses(void **state)
-{
-	static const struct test_answer answers[] = {{CHUNKED, .piece = 10}};
-	struct world w;
-
-	(void)state;
-	start_world(&w, answers, 1, NULL);
-	w.pause_in_bytes = true;
-	start_stream(&w, "pause", 100);
-	run_until(&w, &w.chunks, 1);
-	const int64_t until = base_boot_ns(&w.env) + 300 * NS_PER_MS;
-	while (base_boot_ns(&w.env) < until)
-		turn(&w);
-	assert_int_equal(w.chunks, 1);
-	assert_int_equal(w.streams_ended, 0);
-	w.pause_in_bytes = false;
-	kube_stream_resume(w.call);
-	run_until(&w, &w.streams_ended, 1);
-	assert_int_equal(w.err.class, ERR_OK);
-	assert_string_equal(w.body, "hello, world");
-	stop_world(&w);
-}
-
-static void free_in_done(void *ctx, const struct kube_response *resp, const struct err *err)
-{
-	struct world *w = ctx;
-
-	(void)resp;
-	(void)err;
-	w->done++;
-	w->client = kube_client_free(w->client);
-}
-
-static int free_in_bytes(void *ctx, const uint8_t *p, size_t n)
-{
-	struct world *w = ctx;
-
-	(void)p;
-	(void)n;
-	w->chunks++;
-	w->client = kube_client_free(w->client);
-	return 0;
-}
-
-static void test_client_freed_by_a_callback(void **state)
-{
-	static const struct test_answer answers[] = {{CHUNKED, .piece = 4}};
-	static const struct kube_stream_handler frees = {
-		.on_bytes = free_in_bytes, .on_end = on_end};
-	struct kube_request r = request(KUBE_LIST, 0);
-	struct world w;
-
-	(void)state;
-	start_world(&w, answers, 1, NULL);
-	assert_ok("other", kube_start(w.client, &r, on_done, &w, NULL, err));
-	assert_ok("frees", kube_start(w.client, &r, free_in_done, &w, NULL, err));
-	while (w.client)
-		turn(&w);
-	stop_world(&w);
-
-	start_world(&w, answers, 1, NULL);
-	assert_ok("frees", kube_stream_start(w.client, &r, &frees, &w, NULL, err));
-	run_until(&w, &w.chunks, 1);
-	stop_world(&w);
-	assert_int_equal(w.chunks, 1);
-	assert_int_equal(w.streams_ended, 0);
+	test_world_stop(&w.t);
 }
 
 static int start_case(void *ctx, struct err *err)
@@ -616,7 +384,7 @@ static int start_case(void *ctx, struct err *err)
 	const struct kube_request r = request(KUBE_APPLY, 0);
 	struct kube_call *call = NULL;
 
-	TRY(kube_start(w->client, &r, on_done, w, &call, err));
+	TRY(kube_start(w->t.client, &r, on_done, w, &call, err));
 	kube_cancel(call);
 	return 0;
 }
@@ -629,7 +397,7 @@ static void test_start_survives_no_memory(void **state)
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	assert_true(torture_run("start", start_case, &w, 1) >= 4);
-	stop_world(&w);
+	test_world_stop(&w.t);
 }
 
 int main(void)
@@ -646,10 +414,6 @@ int main(void)
 		cmocka_unit_test(test_pacing),
 		cmocka_unit_test(test_body_maximum),
 		cmocka_unit_test(test_warnings_once),
-		cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_stream_cancelled_by_its_own_bytes),
-		cmocka_unit_test(test_stream_pauses),
-		cmocka_unit_test(test_client_freed_by_a_callback),
 		cmocka_unit_test(test_start_survives_no_memory),
 	};
 

@@ -107,8 +107,7 @@ static void test_bad_json(void **state)
 	static const char *const rows[] = {"", "{}", "[1]", "[{}]", "[{\"type\":\"A\"}]",
 		"[{\"type\":\"A\",\"status\":\"Yes\",\"reason\":\"R\"}]",
 		"[{\"type\":\"A\",\"status\":true,\"reason\":\"R\"}]",
-		"[{\"type\":\"A\",\"status\":\"True\",\"reason\":\"R\",\"lastTransitionTime\":"
-		"\"x\"}]",
+		"[{\"type\":\"A\",\"reason\":\"R\",\"lastTransitionTime\":\"x\"}]",
 		"[{\"type\":\"A\",\"status\":\"True\",\"reason\":\"R\"}] x",
 		"[{\"type\":\"A\",\"status\":\"True\",\"reason\":\"R\"}"};
 	_cleanup_(base_arena_free) struct arena *arena = NULL;

@@ -19,6 +19,19 @@
 
 static char dir[64];
 
+/* Tests have one thread. NULL unsets. */
+static void set(const char *name, const char *value)
+{
+	const int r = value ? setenv(name, value, 1) /* NOLINT(concurrency-mt-unsafe) */
+			    : unsetenv(name);        /* NOLINT(concurrency-mt-unsafe) */
+	assert_int_equal(r, 0);
+}
+
+static int shell(const char *command)
+{
+	return system(command); /* NOLINT(concurrency-mt-unsafe) */
+}
+
 static const char *path_of(const char *name)
 {
 	static char path[192];
@@ -49,8 +62,8 @@ static int make_dir(void **state)
 	write_file("token", " file-token \n");
 	write_file("nonsense", "no PEM\n");
 	write_file("sub/ca.crt", CERT2);
-	(void)unsetenv("KUBERNETES_SERVICE_HOST");
-	(void)unsetenv("POD_NAMESPACE");
+	set("KUBERNETES_SERVICE_HOST", NULL);
+	set("POD_NAMESPACE", NULL);
 	return 0;
 }
 
@@ -60,7 +73,7 @@ static int remove_dir(void **state)
 
 	(void)state;
 	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return shell(command);
 }
 
 #define HEAD                 "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
@@ -221,7 +234,7 @@ static void test_several_files(void **state)
 			    "current-context: y\n");
 	(void)snprintf(
 		list, sizeof(list), ":%s/one:%s/missing:%s/sub/two::%s/three", dir, dir, dir, dir);
-	(void)setenv("KUBECONFIG", list, 1);
+	set("KUBECONFIG", list);
 	assert_ok("list", kube_config_load(NULL, NULL, &c, err));
 	assert_true(base_str_eq(c->server, STR("https://two")));
 	assert_true(base_str_eq(base_buf_str(&c->ca), STR(CERT2)));
@@ -230,12 +243,12 @@ static void test_several_files(void **state)
 	assert_true(base_str_eq(c->ns, STR("z")));
 	c = kube_config_free(c);
 	assert_class("no such context", ERR_INVALID, kube_config_load(NULL, "q", &c, err));
-	(void)setenv("KUBECONFIG", path_of("missing"), 1);
+	set("KUBECONFIG", path_of("missing"));
 	assert_class("nowhere", ERR_NOT_FOUND, kube_config_load(NULL, NULL, &c, err));
 	assert_class("an explicit one must exist", ERR_NOT_FOUND,
 		kube_config_load(path_of("missing"), NULL, &c, err));
-	(void)unsetenv("KUBECONFIG");
-	(void)setenv("HOME", dir, 1);
+	set("KUBECONFIG", NULL);
+	set("HOME", dir);
 	(void)mkdir(path_of(".kube"), 0700);
 	write_file(".kube/config", "clusters: [{name: c, cluster: {server: 'https://home'}}]\n"
 				   "contexts: [{name: x, context: {cluster: c}}]\n"
@@ -257,7 +270,7 @@ static void make_account(void)
 	char command[256];
 
 	(void)snprintf(command, sizeof(command), "mkdir -p %s/.%s", dir, KUBE_SERVICE_ACCOUNT);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(shell(command), 0);
 }
 
 static void test_in_cluster(void **state)
@@ -269,9 +282,9 @@ static void test_in_cluster(void **state)
 	(void)state;
 	(void)snprintf(root, sizeof(root), "%s/.", dir);
 	assert_class("no variables", ERR_NOT_FOUND, kube_config_in_cluster(root, &c, err));
-	(void)setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
+	set("KUBERNETES_SERVICE_HOST", "fd00::1");
 	assert_class("no port", ERR_NOT_FOUND, kube_config_in_cluster(root, &c, err));
-	(void)setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	set("KUBERNETES_SERVICE_PORT", "443");
 	assert_class("no token", ERR_NOT_FOUND, kube_config_in_cluster(root, &c, err));
 	make_account();
 	write_account("token", "t1\n");
@@ -295,17 +308,17 @@ static void test_in_cluster(void **state)
 	assert_ok("ca", kube_config_ca(c, 2000 * s, &ca, err));
 	assert_true(base_str_eq(ca, STR(CERT2)));
 	c = kube_config_free(c);
-	(void)setenv("KUBERNETES_SERVICE_PORT", "70000", 1);
+	set("KUBERNETES_SERVICE_PORT", "70000");
 	assert_class("a port that is none", ERR_INVALID, kube_config_in_cluster(root, &c, err));
-	(void)setenv("KUBERNETES_SERVICE_PORT", "443", 1);
-	(void)setenv("KUBERNETES_SERVICE_HOST", "h/../x", 1);
+	set("KUBERNETES_SERVICE_PORT", "443");
+	set("KUBERNETES_SERVICE_HOST", "h/../x");
 	assert_class("a host that is none", ERR_INVALID, kube_config_in_cluster(root, &c, err));
-	(void)setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1);
-	(void)setenv("POD_NAMESPACE", "mine", 1);
+	set("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+	set("POD_NAMESPACE", "mine");
 	assert_ok("by variable", kube_config_in_cluster(root, &c, err));
 	assert_true(base_str_eq(c->ns, STR("mine")));
-	(void)unsetenv("KUBERNETES_SERVICE_HOST");
-	(void)unsetenv("POD_NAMESPACE");
+	set("KUBERNETES_SERVICE_HOST", NULL);
+	set("POD_NAMESPACE", NULL);
 }
 
 static void test_token_rotates(void **state)

@@ -1,9 +1,8 @@
 #include "pkg/base/test.h"
 #include "pkg/kube/event_impl.h"
-#include "pkg/kube/test_server.h"
+#include "pkg/kube/test_world.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 static const struct kube_resource keys = {.group = "functionkey.dev",
 	.version = "v1alpha1",
@@ -182,58 +181,23 @@ static void test_keys(void **state)
 }
 
 struct world {
-	uv_loop_t loop;
-	struct env env;
-	struct kube_config *config;
-	struct kube_client *client;
-	struct test_server server;
+	struct test_world t;
 	struct kube_events *events;
 };
 
 static void start_world(struct world *w, const struct test_answer *answers, size_t n, size_t max)
 {
 	struct kube_events_options o = options;
-	char path[64];
-	char text[256];
 
-	*w = (struct world){.env = base_env_system()};
 	o.max = max;
-	(void)uv_loop_init(&w->loop);
-	test_server_start(&w->server, &w->loop, answers, n);
-	(void)snprintf(path, sizeof(path), "/tmp/kube-events-%d", (int)getpid());
-	(void)snprintf(text, sizeof(text),
-		"clusters: [{name: c, cluster: {server: 'http://127.0.0.1:%d'}}]\n"
-		"contexts: [{name: x, context: {cluster: c}}]\ncurrent-context: x\n",
-		w->server.port);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	assert_ok("config", kube_config_load(path, NULL, &w->config, err));
-	unlink(path);
-	assert_ok("client", kube_client_new(&w->loop, &w->env, w->config, NULL, &w->client, err));
-	assert_ok("events", kube_events_new(w->client, &o, &w->events, err));
+	test_world_start(&w->t, answers, n, NULL, NULL);
+	assert_ok("events", kube_events_new(w->t.client, &o, &w->events, err));
 }
 
 static void stop_world(struct world *w)
 {
 	w->events = kube_events_free(w->events);
-	w->client = kube_client_free(w->client);
-	test_server_stop(&w->server);
-	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&w->loop), 0);
-	w->config = kube_config_free(w->config);
-	assert_int_equal(base_alloc_live(), 0);
-}
-
-static void run_ms(struct world *w, int ms)
-{
-	const int64_t end = base_boot_ns(&w->env) + ms * NS_PER_MS;
-
-	while (base_boot_ns(&w->env) < end) {
-		(void)usleep(500);
-		(void)uv_run(&w->loop, UV_RUN_NOWAIT);
-	}
+	test_world_stop(&w->t);
 }
 
 static void test_ten_thousand_are_two_writes(void **state)
@@ -248,16 +212,16 @@ static void test_ten_thousand_are_two_writes(void **state)
 	for (int i = 0; i < 10; i++) {
 		for (int k = 0; k < 1000; k++)
 			kube_event_emit(w.events, &e);
-		run_ms(&w, 20);
+		test_world_for(&w.t, 20);
 	}
-	run_ms(&w, 200);
-	assert_in_range(w.server.requests, 1, 2);
+	test_world_for(&w.t, 200);
+	assert_in_range(w.t.server.requests, 1, 2);
 	const struct kube_events_stats *s = kube_events_stats(w.events);
 	assert_int_equal(s->emitted, 10000);
 	assert_int_equal(s->repeated, 9999);
-	assert_int_equal(s->written, w.server.requests);
-	assert_non_null(
-		strstr(w.server.heads[0], "POST /apis/events.k8s.io/v1/namespaces/ns/events?"));
+	assert_int_equal(s->written, w.t.server.requests);
+	assert_non_null(strstr(
+		w.t.server.heads[0], "POST /prefix/apis/events.k8s.io/v1/namespaces/ns/events?"));
 	stop_world(&w);
 }
 
@@ -283,15 +247,15 @@ static void test_floods_are_filtered_and_bounded(void **state)
 		const struct kube_event e = event(name, "n");
 		kube_event_emit(w.events, &e);
 	}
-	run_ms(&w, 200);
+	test_world_for(&w.t, 200);
 	const struct kube_events_stats *s = kube_events_stats(w.events);
 	/* Eight at most are remembered; the refused ones are never tried again. */
-	assert_int_equal(s->failed, w.server.requests);
-	assert_in_range(w.server.requests, 1, 8);
+	assert_int_equal(s->failed, w.t.server.requests);
+	assert_in_range(w.t.server.requests, 1, 8);
 	/* Freed with writes under way. */
 	const struct kube_event last = event("last", "n");
 	kube_event_emit(w.events, &last);
-	run_ms(&w, 1);
+	test_world_for(&w.t, 1);
 	stop_world(&w);
 }
 
@@ -301,12 +265,12 @@ static int emit_case(void *ctx, struct err *err)
 	const struct kube_event e = event("mem", "n");
 	struct kube_events *events = NULL;
 
-	TRY(kube_events_new(w->client, &options, &events, err));
+	TRY(kube_events_new(w->t.client, &options, &events, err));
 	kube_event_emit(events, &e);
 	const uint64_t dropped = kube_events_stats(events)->dropped;
 	const uint64_t filtered = kube_events_stats(events)->filtered;
 	kube_events_free(events);
-	(void)uv_run(&w->loop, UV_RUN_NOWAIT);
+	(void)uv_run(&w->t.loop, UV_RUN_NOWAIT);
 	return dropped || filtered ? FAIL(err, ERR_NOMEM, "dropped") : 0;
 }
 

@@ -2,49 +2,11 @@
 #include "pkg/kube/lease_impl.h"
 
 #include "pkg/base/alloc.h"
-#include "pkg/kube/frame.h"
 
-#define WATCH_IDLE_MS    150000 /* the server sends a bookmark each minute */
-#define WATCH_AGAIN_NS   (1 * NS_PER_S)
-#define WATCH_DENIED_NS  (300 * NS_PER_S)
+#define SEND_AGAIN_NS    (1 * NS_PER_S)
 #define TROUBLE_FAILURES 3
 
-struct kube_lease {
-	struct kube_client *client;
-	struct kube_lease_rules rules;
-	struct kube_lease_state state;
-	struct kube_lease_handler handler;
-	void *ctx;
-	char ns[256], name[256];
-	char *field_manager;
-	struct json_object *doc;                /* as last received; NULL: absent */
-	char holder[KUBE_LEASE_HOLDER_MAX + 1]; /* as on_holder was last told */
-	int32_t holder_transitions;
-	bool holder_told;
-	uint32_t timeout_ms;
-
-	struct kube_call *call; /* the request in flight */
-	int64_t sent_ns;
-	uv_timer_t timer;
-	int64_t at_ns; /* when the rules want to be asked again */
-
-	struct kube_call *watch;
-	struct kube_frame frame;
-	bool watching; /* its status came */
-	int64_t watch_at_ns;
-
-	bool stop_wanted, will_wanted; /* by callers; taken up by the timer */
-	enum kube_lease_will will;
-	void (*released)(void *ctx);
-	void *released_ctx;
-	int64_t release_until_ns;
-	bool closing;
-	struct kube_lease_stats stats;
-};
-
-static void feed(struct kube_lease *l, struct kube_lease_event event);
-
-static int64_t now_of(const struct kube_lease *l)
+int64_t kube_lease_now(const struct kube_lease *l)
 {
 	return base_boot_ns(kube_client_env(l->client));
 }
@@ -53,7 +15,7 @@ static void on_timer(uv_timer_t *timer);
 
 static void wake_at(struct kube_lease *l, int64_t at)
 {
-	const int64_t now = now_of(l);
+	const int64_t now = kube_lease_now(l);
 	const int64_t ms = at <= now ? 0 : (at - now) / NS_PER_MS + 1;
 
 	if (l->closing)
@@ -65,7 +27,7 @@ static void wake_at(struct kube_lease *l, int64_t at)
 }
 
 /* The nearest of what the rules, the watch and a release wait for. */
-static void rearm(struct kube_lease *l)
+void kube_lease_rearm(struct kube_lease *l)
 {
 	int64_t at = l->at_ns;
 
@@ -103,12 +65,12 @@ static void failed(struct kube_lease *l, const struct err *err)
 {
 	trouble(l, err);
 	if (!l->closing)
-		feed(l, (struct kube_lease_event){.input = KUBE_LEASE_FAILED,
-				.class = err->class,
-				.sent_boot_ns = l->sent_ns});
+		kube_lease_feed(l, (struct kube_lease_event){.input = KUBE_LEASE_FAILED,
+					   .class = err->class,
+					   .sent_boot_ns = l->sent_ns});
 }
 
-static void set_doc(struct kube_lease *l, struct json_object *doc)
+void kube_lease_set_doc(struct kube_lease *l, struct json_object *doc)
 {
 	json_object_put(l->doc);
 	l->doc = doc;
@@ -124,23 +86,24 @@ static void on_done(void *ctx, const struct kube_response *resp, const struct er
 
 	l->call = NULL;
 	if (err && did == KUBE_LEASE_GET && err->class == ERR_NOT_FOUND) {
-		set_doc(l, NULL);
-		feed(l, (struct kube_lease_event){.input = KUBE_LEASE_SEEN});
+		kube_lease_set_doc(l, NULL);
+		kube_lease_feed(l, (struct kube_lease_event){.input = KUBE_LEASE_SEEN});
 		return;
 	}
 	if (err || kube_lease_parse(resp->body, &doc, &record, &why) < 0) {
 		failed(l, err ? err : &why);
 		return;
 	}
-	set_doc(l, doc);
+	kube_lease_set_doc(l, doc);
 	if (did == KUBE_LEASE_UPDATE) {
 		l->stats.renewed++;
-		l->stats.last_renewal_ns = now_of(l) - l->sent_ns;
+		l->stats.last_renewal_ns = kube_lease_now(l) - l->sent_ns;
 	}
-	feed(l, (struct kube_lease_event){
-			.input = did == KUBE_LEASE_GET ? KUBE_LEASE_SEEN : KUBE_LEASE_WRITTEN,
-			.record = &record,
-			.sent_boot_ns = l->sent_ns});
+	kube_lease_feed(
+		l, (struct kube_lease_event){
+			   .input = did == KUBE_LEASE_GET ? KUBE_LEASE_SEEN : KUBE_LEASE_WRITTEN,
+			   .record = &record,
+			   .sent_boot_ns = l->sent_ns});
 }
 
 static int send_request(struct kube_lease *l, const struct kube_lease_action *a, struct err *err)
@@ -171,7 +134,7 @@ static int send_request(struct kube_lease *l, const struct kube_lease_action *a,
 			base_wall_ns(kube_client_env(l->client)), &body, err));
 		r.body = base_buf_str(&body);
 	}
-	l->sent_ns = now_of(l);
+	l->sent_ns = kube_lease_now(l);
 	return kube_start(l->client, &r, on_done, l, &l->call, err);
 }
 
@@ -195,7 +158,7 @@ static void finish_release(struct kube_lease *l)
 			  !(l->state.have && !strcmp(l->state.seen.holder, l->rules.identity));
 
 	if (l->closing || !l->released || !l->state.stopping ||
-		(!over && now_of(l) < l->release_until_ns))
+		(!over && kube_lease_now(l) < l->release_until_ns))
 		return;
 	void (*released)(void *ctx) = l->released;
 	l->released = NULL;
@@ -203,7 +166,7 @@ static void finish_release(struct kube_lease *l)
 }
 
 /* One step of the rules, and what it asks for. */
-static void feed(struct kube_lease *l, struct kube_lease_event event)
+void kube_lease_feed(struct kube_lease *l, struct kube_lease_event event)
 {
 	const struct env *env = kube_client_env(l->client);
 	struct err err = {0};
@@ -218,126 +181,14 @@ static void feed(struct kube_lease *l, struct kube_lease_event event)
 		trouble(l, &err);
 		l->state.busy = false;
 		l->state.stale = true;
-		l->state.next_boot_ns = event.boot_ns + WATCH_AGAIN_NS;
+		l->state.next_boot_ns = event.boot_ns + SEND_AGAIN_NS;
 		l->at_ns = l->state.next_boot_ns;
 	}
 	report(l, &a);
 	tell_holder(l);
 	finish_release(l);
-	rearm(l);
+	kube_lease_rearm(l);
 }
-
-/* ---- the watch ---- */
-
-static void watch_over(struct kube_lease *l, int64_t again)
-{
-	l->watching = false;
-	l->watch_at_ns = now_of(l) + base_jitter(kube_client_env(l->client), again, 2 * again);
-	rearm(l);
-}
-
-static int on_watch_status(void *ctx, int status)
-{
-	struct kube_lease *l = ctx;
-
-	(void)status;
-	l->watching = true;
-	l->stats.watches++;
-	return 0;
-}
-
-static bool is_event(struct str head, const char *type)
-{
-	char quoted[24];
-
-	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", type);
-	return head.n && memmem(head.p, head.n, quoted, strlen(quoted));
-}
-
-static int take_event(struct kube_lease *l, const struct kube_frame_doc *doc, struct err *err)
-{
-	struct kube_lease_record record;
-	struct json_object *o = NULL;
-
-	if (is_event(doc->head, "BOOKMARK") || !doc->object.n)
-		return 0;
-	if (is_event(doc->head, "ERROR"))
-		return FAIL(err, ERR_EXPIRED, "the watch of the Lease ended with an error");
-	TRY(kube_lease_parse(doc->object, &o, &record, err));
-	const bool gone = is_event(doc->head, "DELETED");
-	int cmp = 1;
-	/* What is older than what we have is not what the next write starts from. */
-	if (l->doc &&
-		kube_rv_cmp(base_str(record.rv), kube_lease_meta(l->doc, NULL, "resourceVersion"),
-			&cmp, NULL) == 0 &&
-		cmp <= 0) {
-		json_object_put(o);
-		return 0;
-	}
-	if (gone)
-		o = kube_lease_put(o);
-	set_doc(l, o);
-	feed(l, (struct kube_lease_event){.input = KUBE_LEASE_SEEN,
-			.record = gone ? NULL : &record,
-			.watched = true});
-	return 0;
-}
-
-static int on_watch_bytes(void *ctx, const uint8_t *p, size_t n)
-{
-	struct kube_lease *l = ctx;
-	struct kube_frame_doc doc;
-	struct err err = {0};
-
-	kube_frame_feed(&l->frame, p, n);
-	for (bool more = true; more;) {
-		TRY(kube_frame_next(&l->frame, &doc, &more, &err));
-		if (more)
-			TRY(take_event(l, &doc, &err));
-		if (l->closing)
-			return 0;
-	}
-	return 0;
-}
-
-static void on_watch_end(void *ctx, const struct err *err)
-{
-	struct kube_lease *l = ctx;
-
-	l->watch = NULL;
-	watch_over(l, err && err->class == ERR_DENIED ? WATCH_DENIED_NS : WATCH_AGAIN_NS);
-	/* Without it the rules poll. */
-	feed(l, (struct kube_lease_event){.input = KUBE_LEASE_TICK});
-}
-
-/* Without a resourceVersion: it begins with what is there now. */
-static int start_watch(struct kube_lease *l, struct err *err)
-{
-	static const struct kube_stream_handler handler = {
-		.on_status = on_watch_status, .on_bytes = on_watch_bytes, .on_end = on_watch_end};
-	_cleanup_(base_buf_done) struct buf q = base_buf(1024);
-	char selector[300];
-	const int64_t seconds = base_jitter(kube_client_env(l->client), 300, 600);
-
-	(void)snprintf(selector, sizeof(selector), "metadata.name=%s", l->name);
-	TRY(kube_query_add(&q, "watch", STR("true"), err));
-	TRY(kube_query_add(&q, "fieldSelector", base_str(selector), err));
-	TRY(kube_query_add(&q, "allowWatchBookmarks", STR("true"), err));
-	TRY(base_buf_addf(&q, err, "&timeoutSeconds=%d", (int)seconds));
-	const struct kube_request r = {
-		.verb = KUBE_LIST,
-		.resource = &kube_lease_resource,
-		.ns = base_str(l->ns),
-		.query = base_buf_str(&q),
-		.class = KUBE_CLASS_WATCH,
-		.timeout_ms = (uint32_t)(seconds + 30) * 1000,
-		.idle_ms = WATCH_IDLE_MS,
-	};
-	kube_frame_clear(&l->frame, KUBE_FRAME_EVENTS);
-	return kube_stream_start(l->client, &r, &handler, l, &l->watch, err);
-}
-
-/* ---- life ---- */
 
 static void take_wishes(struct kube_lease *l)
 {
@@ -350,19 +201,18 @@ static void take_wishes(struct kube_lease *l)
 		l->watch = NULL;
 		l->watching = false;
 		l->watch_at_ns = INT64_MAX;
-		feed(l, (struct kube_lease_event){.input = KUBE_LEASE_STOP});
+		kube_lease_feed(l, (struct kube_lease_event){.input = KUBE_LEASE_STOP});
 	} else {
-		feed(l, (struct kube_lease_event){.input = KUBE_LEASE_TICK});
+		kube_lease_feed(l, (struct kube_lease_event){.input = KUBE_LEASE_TICK});
 	}
 }
 
 static void on_timer(uv_timer_t *timer)
 {
 	struct kube_lease *l = container_of(timer, struct kube_lease, timer);
-	struct err err = {0};
 
-	if (!l->watch && !l->stop_wanted && now_of(l) >= l->watch_at_ns && start_watch(l, &err) < 0)
-		watch_over(l, WATCH_AGAIN_NS);
+	if (!l->stop_wanted)
+		kube_lease_watch(l);
 	take_wishes(l);
 }
 
@@ -438,7 +288,7 @@ void kube_lease_release(struct kube_lease *lease, void (*released)(void *ctx), v
 	lease->stop_wanted = true;
 	lease->released = released;
 	lease->released_ctx = ctx;
-	lease->release_until_ns = now_of(lease) + lease->rules.times.renew_deadline_ns;
+	lease->release_until_ns = kube_lease_now(lease) + lease->rules.times.renew_deadline_ns;
 	wake_at(lease, 0);
 }
 
@@ -464,14 +314,15 @@ struct str kube_lease_uid(const struct kube_lease *lease)
 bool kube_lease_may_write(const struct kube_lease *lease)
 {
 	return !lease->stop_wanted && !(lease->will_wanted && lease->will == KUBE_LEASE_ABSTAIN) &&
-	       kube_lease_state_may_write(&lease->rules, &lease->state, now_of(lease));
+	       kube_lease_state_may_write(&lease->rules, &lease->state, kube_lease_now(lease));
 }
 
 int64_t kube_lease_left_ns(const struct kube_lease *lease)
 {
 	if (!kube_lease_may_write(lease))
 		return 0;
-	return lease->state.renewed_boot_ns + lease->rules.times.renew_deadline_ns - now_of(lease);
+	return lease->state.renewed_boot_ns + lease->rules.times.renew_deadline_ns -
+	       kube_lease_now(lease);
 }
 
 bool kube_lease_held(const struct kube_lease *lease)
@@ -491,7 +342,7 @@ int32_t kube_lease_transitions(const struct kube_lease *lease)
 
 int64_t kube_lease_unheld_since(const struct kube_lease *lease)
 {
-	return kube_lease_state_unheld_since(&lease->rules, &lease->state, now_of(lease));
+	return kube_lease_state_unheld_since(&lease->rules, &lease->state, kube_lease_now(lease));
 }
 
 int64_t kube_lease_expiry(const struct kube_lease *lease)
