@@ -21,9 +21,11 @@ SRC_envelope := $(filter-out %_seal.c %_open.c,$(call not_lib,pkg/envelope))
 SRC_controller := $(call not_lib,controller)
 SRC_agent := $(call not_lib,agent)
 SRC_keeper := $(call not_lib,keeper)
+# The simulated world: test code only. It stands before what it takes the place of.
+SRC_sim := $(call not_lib,sim)
 # PID 1 of the sidecar, also a program of its own: without libraries it takes 1.2 MiB less.
 SRC_supervisor := agent/supervisor.c
-ARCHIVES := base kube apitest informer_apitest http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor
+ARCHIVES := base kube apitest informer_apitest http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor sim
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
@@ -45,6 +47,7 @@ NEED_agent := agent protocol crds kmsg kube http envelope_seal envelope pre_send
 TEST_NEED_agent := agent keeper protocol crds kmsg kube http envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_supervisor := supervisor base
+NEED_sim := sim $(TEST_NEED_agent)
 SYS_base := -lcrypto
 SYS_kmsg := -lcrypto
 SYS_kube := -lcurl -luv -ljson-c -lyaml -lcrypto
@@ -58,6 +61,7 @@ SYS_envelope := $(SYS_pre)
 SYS_protocol := -lsecp256k1 $(SYS_kube)
 SYS_controller := -lsecp256k1 -lmicrohttpd $(SYS_kube)
 SYS_agent := $(SYS_controller)
+SYS_sim := $(SYS_agent)
 SYS_keeper := -lseccomp $(SYS_pre)
 
 archives = $(patsubst %,$(B)/lib/lib%.a,$(1))

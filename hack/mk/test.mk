@@ -1,5 +1,5 @@
 # Tests in C: unit, sanitizers, torture, constant time, fuzz. DIR=pkg/x narrows to one folder.
-FOLDERS := pkg/base pkg/kmsg pkg/kube pkg/http pkg/pre pkg/pre/vectors pkg/envelope crds pkg/protocol controller agent keeper
+FOLDERS := pkg/base pkg/kmsg pkg/kube pkg/http pkg/pre pkg/pre/vectors pkg/envelope crds pkg/protocol controller agent keeper sim
 DIR ?= $(FOLDERS)
 row = $(notdir $(patsubst %/,%,$(dir $(1))))
 binaries = $(foreach d,$(DIR),$(patsubst %.c,$(B)/test/%,$(sort $(wildcard $(d)/*_$(1).c))))
@@ -27,6 +27,11 @@ torture: $(TORTURE) ## Every allocation of ours failed in turn
 
 ctime: $(CTIME) ## Constant-time runs under valgrind, secrets marked undefined
 	hack/test/run --valgrind $^
+
+SIM_SEEDS ?= 3000
+.PHONY: sim
+sim: $(B)/test/sim/world_test ## The simulated world, SIM_SEEDS histories (3000) from SIM_FIRST on
+	SIM_SEEDS=$(SIM_SEEDS) SIM_FIRST=$(or $(SIM_FIRST),1) $<
 
 asan: ## Unit and torture tests under address and undefined sanitizers
 	$(MAKE) B=$(B)/asan SAN=address,undefined DIR="$(DIR)" unit torture
