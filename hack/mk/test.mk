@@ -59,10 +59,3 @@ $(foreach t,$(FUZZ_SOURCES),$(eval $(call fuzz_rule,$(t))))
 .PHONY: fuzz
 fuzz: $(FUZZ) ## Fuzz each parser for FUZZ_SECONDS (10)
 	hack/test/fuzz $(FUZZ_SECONDS) $^
-
-.PHONY: format tidy
-format: ## Format all C files
-	git ls-files '*.c' '*.h' | xargs clang-format -i
-
-tidy: ## clang-tidy over FILES (default: all)
-	clang-tidy --quiet $(or $(FILES),$(shell git ls-files '*.c')) -- -std=gnu17 $(CPPFLAGS) -w

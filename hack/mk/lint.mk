@@ -1,0 +1,10 @@
+# Lint: programs in hack/lint, each of which can be run by itself.
+.PHONY: lint format tidy
+lint: $(call archives,$(ARCHIVES)) $(PROGRAMS) ## Format, layers, symbols, banned words, comments, clang-tidy; LINT="docs tidy" for some
+	hack/lint/run --build $(B) $(LINT)
+
+format: ## Format all C files
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+tidy: ## clang-tidy over FILES (default: all), two at a time; what was clean is not read again
+	hack/lint/tidy --build $(B) $(FILES)
