@@ -5,7 +5,17 @@
 #define RATE_MAX 100000
 
 static const struct kube_client_options defaults = {
-	.program = "kube-client", .rate = 50, .burst = 100, .max_calls = 4096, .connect_ms = 10000};
+	.program = "kube-client",
+	.rate = 50,
+	.burst = 100,
+	.connections = 8,
+	.max_calls = 4096,
+	.connect_ms = 10000,
+};
+
+/* Watches that end together are resumed on what they leave. */
+#define WATCH_CONNECTIONS 16
+#define LEASE_CONNECTIONS 2
 
 /* Index 0: no answer; the last: a status that is not here. */
 static const int stats_codes[] = {0, 200, 201, 202, 204, 400, 401, 403, 404, 405, 406, 409, 410,
@@ -103,6 +113,7 @@ static void fill_defaults(struct kube_client_options *o)
 	o->rate = o->rate ? o->rate : defaults.rate;
 	o->rate = o->rate < RATE_MAX ? o->rate : RATE_MAX;
 	o->burst = o->burst ? o->burst : defaults.burst;
+	o->connections = o->connections ? o->connections : defaults.connections;
 	o->max_calls = o->max_calls ? o->max_calls : defaults.max_calls;
 	o->connect_ms = o->connect_ms ? o->connect_ms : defaults.connect_ms;
 }
@@ -146,9 +157,15 @@ static void on_pump_closed(uv_handle_t *handle)
 
 static int make_transports(struct kube_client *c, struct err *err)
 {
+	const uint32_t keep[KUBE_CLASS_COUNT] = {
+		[KUBE_CLASS_API] = c->options.connections,
+		[KUBE_CLASS_LEASE] = LEASE_CONNECTIONS,
+		[KUBE_CLASS_WATCH] = WATCH_CONNECTIONS,
+	};
+
 	for (size_t i = 0; i < KUBE_CLASS_COUNT; i++)
-		TRY(kube_transport_new(
-			c->loop, &c->inside, kube_call_transferred, &c->transport[i], err));
+		TRY(kube_transport_new(c->loop, &c->inside, keep[i], kube_call_transferred,
+			&c->transport[i], err));
 	return 0;
 }
 

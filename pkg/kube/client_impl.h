@@ -14,9 +14,8 @@
 
 #include <sys/queue.h>
 
-#define KUBE_API_RUNNING_MAX 8 /* connections of class API that calls use at once */
-#define KUBE_TRIES_MAX       10
-#define KUBE_WARNINGS_MAX    256
+#define KUBE_TRIES_MAX    10
+#define KUBE_WARNINGS_MAX 256
 
 enum kube_place {
 	KUBE_PLACE_NONE,

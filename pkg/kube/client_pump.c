@@ -80,7 +80,7 @@ static void start_paced(struct kube_client *client, int64_t now)
 {
 	for (size_t n = length(client, KUBE_PLACE_PACED); n && !client->closing; n--) {
 		struct kube_call *call = TAILQ_FIRST(&client->calls[KUBE_PLACE_PACED]);
-		if (!call || client->running_api >= KUBE_API_RUNNING_MAX ||
+		if (!call || client->running_api >= client->options.connections ||
 			client->tokens_milli < 1000)
 			break;
 		client->tokens_milli -= 1000;
@@ -188,7 +188,7 @@ static int64_t next_due(const struct kube_client *client, int64_t now)
 	TAILQ_FOREACH(call, &client->calls[KUBE_PLACE_RUNNING], link)
 	at = earlier(at, call->paused && !call->want_pause ? now : idle_at(call));
 	if (!TAILQ_EMPTY(&client->calls[KUBE_PLACE_PACED]) &&
-		client->running_api < KUBE_API_RUNNING_MAX)
+		client->running_api < client->options.connections)
 		at = earlier(at, now + (1000 - earlier(1000, client->tokens_milli)) * NS_PER_MS /
 						 client->options.rate);
 	return at;

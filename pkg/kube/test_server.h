@@ -31,6 +31,9 @@ struct test_server {
 	char *heads[TEST_REQUESTS_MAX]; /* "METHOD path …" with the body behind the headers */
 	bool stopped;
 	struct test_conn *conns;
+	/* Instead of the rows: an answer for this request; copied, but for its bytes. */
+	const struct test_answer *(*choose)(void *ctx, const char *request);
+	void *choose_ctx;
 };
 
 struct test_conn {
@@ -39,7 +42,8 @@ struct test_conn {
 	uv_tcp_t tcp;
 	uv_timer_t timer;
 	struct buf in;
-	const struct test_answer *answer;
+	const struct test_answer *answer; /* NULL: none under way */
+	struct test_answer chosen;
 	size_t sent;
 	int handles;
 	bool closing;
@@ -121,6 +125,12 @@ static inline void test_conn_answer(struct test_conn *c, size_t n)
 		s->heads[s->requests] = base_strndup((const char *)c->in.data, n);
 	s->requests++;
 	c->answer = &s->answers[i];
+	if (s->choose) {
+		char *request = base_strndup((const char *)c->in.data, n);
+		c->chosen = *s->choose(s->choose_ctx, request ? request : "");
+		base_free(request);
+		c->answer = &c->chosen;
+	}
 	c->sent = 0;
 	if (c->answer->delay_ms)
 		(void)uv_timer_start(&c->timer, test_conn_send, c->answer->delay_ms, 0);

@@ -5,8 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#define USER_TIMEOUT_MS  30000 /* unacknowledged bytes; also bounds keepalive */
-#define KEEP_CONNECTIONS 16L
+#define USER_TIMEOUT_MS 30000 /* unacknowledged bytes; also bounds keepalive */
 
 struct kube_transport {
 	uv_loop_t *loop;
@@ -131,7 +130,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 	return uv_poll_start(&w->poll, events, on_ready) == 0 ? 0 : -1;
 }
 
-int kube_transport_new(uv_loop_t *loop, unsigned *inside, kube_transfer_done done,
+int kube_transport_new(uv_loop_t *loop, unsigned *inside, uint32_t keep, kube_transfer_done done,
 	struct kube_transport **ret_transport, struct err *err)
 {
 	struct kube_transport *t = base_alloc(1, sizeof(*t));
@@ -150,7 +149,7 @@ int kube_transport_new(uv_loop_t *loop, unsigned *inside, kube_transfer_done don
 	(void)curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
 	(void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	(void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-	(void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, KEEP_CONNECTIONS);
+	(void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)keep);
 	(void)curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	*ret_transport = t;
 	return 0;

@@ -16,8 +16,9 @@ struct kube_transport;
 /* A transfer ended. The easy handle is still in the multi handle. Called outside of libcurl. */
 typedef void (*kube_transfer_done)(void *owner, CURLcode code);
 
-/* inside: counts libcurl on the stack, over all transports of a client; borrowed, outlives it. */
-int kube_transport_new(uv_loop_t *loop, unsigned *inside, kube_transfer_done done,
+/* inside: counts libcurl on the stack, over all transports of a client; borrowed, outlives it.
+ * keep: connections that stay open. */
+int kube_transport_new(uv_loop_t *loop, unsigned *inside, uint32_t keep, kube_transfer_done done,
 	struct kube_transport **ret_transport, struct err *err) must_check;
 
 /* Every easy handle was removed before. Closes all connections; memory goes, and closed (which may
