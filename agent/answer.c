@@ -16,6 +16,13 @@ void agent_answer_problem(struct http_request *r, const struct err *err)
 		r, (unsigned)row->status, row->uri, row->title, base_str(err->msg), retry);
 }
 
+int agent_answer_refused(const struct err *refused, struct err *err)
+{
+	if (err)
+		*err = *refused;
+	return -(int)refused->class;
+}
+
 int agent_answer_allowed(const struct http_request *r, struct err *err)
 {
 	struct str name = STR_NULL, value = STR_NULL;

@@ -8,6 +8,13 @@
 /* Replies with the problem of err; its text is the detail. */
 void agent_answer_problem(struct http_request *r, const struct err *err);
 
+/* A request that is refused for its header is answered when its body has come, or this much of it:
+ * simple clients do not look for an answer before they have sent everything. */
+#define AGENT_REFUSE_AFTER (256u << 10)
+
+/* The refusal, as the failure that it is. */
+int agent_answer_refused(const struct err *refused, struct err *err) must_check;
+
 /* On TCP only programs that mean it may ask, no browser and no proxied request: header
  * FunctionKey-Client: 1, no X-Forwarded-*. DENIED. Always true on the unix socket. */
 int agent_answer_allowed(const struct http_request *r, struct err *err) must_check;

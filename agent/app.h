@@ -10,6 +10,7 @@
 #include "agent/opening.h"
 #include "agent/options.h"
 #include "agent/replica.h"
+#include "agent/room.h"
 #include "agent/senders.h"
 
 struct agent_peer_face;
@@ -20,6 +21,7 @@ struct agent_app {
 	struct agent_options options;
 	struct agent_metrics *metrics;
 	struct agent_journal journal;
+	struct agent_room room;
 	struct envelope_context *envelope;
 	struct agent_senders *senders;
 	struct agent_replica *replica;   /* NULL: who we are is not known yet */

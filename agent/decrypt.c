@@ -8,96 +8,57 @@
 
 #define VERIFIED "Functionkey-Verified"
 
-struct agent_decrypting {
-	struct agent_decrypts *all;
+struct decrypting {
 	struct agent_app *app;
 	struct http_request *r;
 	struct agent_opening *opening;
-	TAILQ_ENTRY(agent_decrypting) link; /* of who waits for room */
-	size_t room;                        /* that is ours */
-	uint64_t taken;                     /* bytes of the message */
-	bool wants_room;                    /* it stands in the list */
-	bool waits;                         /* for the key: no body is taken */
-	bool ended;                         /* the body was complete while it waited */
-	bool begun;                         /* the answer has begun: a stream */
-	bool complete;                      /* all is opened, not all is sent */
-	bool over;                          /* answered, refused, or cut */
+	struct agent_guest guest; /* of the room for large whole messages */
+	uint64_t taken;           /* bytes of the message */
+	struct err refused;       /* why it is refused; told when the body, or enough of it, came */
+	bool waits;               /* for the key: no body is taken */
+	bool ended;               /* the body was complete while it waited */
+	bool begun;               /* the answer has begun: a stream */
+	bool complete;            /* all is opened, not all is sent */
+	bool over;                /* answered or cut */
 	struct buf out; /* plaintext that verified and was not taken yet, from out_at on */
 	size_t out_at;
 	uint64_t bytes;
 };
 
-void agent_decrypts_init(struct agent_decrypts *d, struct agent_app *app)
-{
-	*d = (struct agent_decrypts){.app = app};
-	TAILQ_INIT(&d->waiting);
-}
-
-/* -- room -- */
-
-static void leave_list(struct agent_decrypting *d)
-{
-	if (d->wants_room)
-		TAILQ_REMOVE(&d->all->waiting, d, link);
-	d->wants_room = false;
-}
-
-static void give_room_back(struct agent_decrypting *d)
-{
-	struct agent_decrypting *next = NULL;
-
-	leave_list(d);
-	if (d->room == 0)
-		return;
-	d->all->used -= d->room;
-	d->room = 0;
-	next = TAILQ_FIRST(&d->all->waiting);
-	if (next) {
-		leave_list(next);
-		http_resume(next->r);
-	}
-}
-
-/* False: there is none now; the request will be resumed. */
-static bool take_room(struct agent_decrypting *d)
+/* False: there is no room now; the request will be resumed. */
+static bool take_room(struct decrypting *d)
 {
 	const struct agent_opened *head = agent_opening_head(d->opening);
-	const size_t need = 2u * ENVELOPE_WHOLE_MAX;
 
-	if (!head || head->header->mode != ENVELOPE_WHOLE || d->room > 0 ||
-		d->taken < AGENT_DECRYPT_SMALL)
+	if (!head || head->header->mode != ENVELOPE_WHOLE || d->taken < AGENT_ROOM_SMALL)
 		return true;
-	if (d->all->used + need > AGENT_DECRYPT_ROOM) {
-		if (!d->wants_room)
-			TAILQ_INSERT_TAIL(&d->all->waiting, d, link);
-		d->wants_room = true;
-		return false;
-	}
-	leave_list(d);
-	d->room = need;
-	d->all->used += need;
-	return true;
+	return agent_room_take(&d->app->room, &d->guest, 2u * ENVELOPE_WHOLE_MAX);
+}
+
+static void room_again(void *ctx)
+{
+	http_resume(((struct decrypting *)ctx)->r);
 }
 
 /* -- ends -- */
 
-static int64_t took(const struct agent_decrypting *d)
+static int64_t took(const struct decrypting *d)
 {
 	const int64_t now = base_boot_ns(&d->app->core.env);
 
 	return d->opening ? now - agent_opening_started_ns(d->opening) : 0;
 }
 
-static void good(struct agent_decrypting *d)
+static void good(struct decrypting *d)
 {
 	d->over = true;
-	give_room_back(d);
+	agent_room_leave(&d->app->room, &d->guest);
 	agent_metrics_message(d->app->metrics,
 		&(struct agent_message_end){
 			.op = AGENT_OP_DECRYPT, .took_ns = took(d), .bytes = d->bytes});
 }
 
-static void bad(struct agent_decrypting *d, const struct err *err)
+static void bad(struct decrypting *d, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_DECRYPT,
 		.problem = agent_problem_of(err),
@@ -105,7 +66,7 @@ static void bad(struct agent_decrypting *d, const struct err *err)
 		.took_ns = took(d)};
 
 	d->over = true;
-	give_room_back(d);
+	agent_room_leave(&d->app->room, &d->guest);
 	agent_app_failed(d->app, "decrypt", &end, err);
 	if (d->begun)
 		http_abort(d->r);
@@ -126,7 +87,7 @@ static int add_attribute(
 	return http_add_header(r, name, base_buf_str(&text), err);
 }
 
-static int add_headers(struct agent_decrypting *d, const struct agent_opened *head,
+static int add_headers(struct decrypting *d, const struct agent_opened *head,
 	char type[static ENVELOPE_TYPE_MAX + 1], struct err *err)
 {
 	static const char *const kinds[ENVELOPE_KIND_COUNT] = {
@@ -148,7 +109,7 @@ static int add_headers(struct agent_decrypting *d, const struct agent_opened *he
 	return 0;
 }
 
-static int begin_stream(struct agent_decrypting *d, struct err *err)
+static int begin_stream(struct decrypting *d, struct err *err)
 {
 	char type[ENVELOPE_TYPE_MAX + 1];
 
@@ -160,7 +121,7 @@ static int begin_stream(struct agent_decrypting *d, struct err *err)
 }
 
 /* Sends what waits; *ret_clear tells whether nothing does any more. */
-static int flush(struct agent_decrypting *d, bool *ret_clear, struct err *err)
+static int flush(struct decrypting *d, bool *ret_clear, struct err *err)
 {
 	if (d->out.len > 0 && !d->begun)
 		TRY(begin_stream(d, err));
@@ -180,7 +141,7 @@ static int flush(struct agent_decrypting *d, bool *ret_clear, struct err *err)
 	return 0;
 }
 
-static int finish_whole(struct agent_decrypting *d, struct err *err)
+static int finish_whole(struct decrypting *d, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf out = base_buf(ENVELOPE_WHOLE_MAX);
 	char type[ENVELOPE_TYPE_MAX + 1];
@@ -193,7 +154,7 @@ static int finish_whole(struct agent_decrypting *d, struct err *err)
 	return 0;
 }
 
-static int finish_stream(struct agent_decrypting *d, struct err *err)
+static int finish_stream(struct decrypting *d, struct err *err)
 {
 	bool clear = false;
 
@@ -213,7 +174,7 @@ static int finish_stream(struct agent_decrypting *d, struct err *err)
 	return 0;
 }
 
-static int finish(struct agent_decrypting *d, struct err *err)
+static int finish(struct decrypting *d, struct err *err)
 {
 	const struct agent_opened *head = agent_opening_head(d->opening);
 
@@ -224,7 +185,7 @@ static int finish(struct agent_decrypting *d, struct err *err)
 
 /* -- the key comes -- */
 
-static int go_on(struct agent_decrypting *d, struct err *err)
+static int go_on(struct decrypting *d, struct err *err)
 {
 	bool clear = false;
 	const size_t before = d->out.len;
@@ -241,7 +202,7 @@ static int go_on(struct agent_decrypting *d, struct err *err)
 
 static void ready(void *ctx)
 {
-	struct agent_decrypting *d = ctx;
+	struct decrypting *d = ctx;
 	struct err err = {0};
 	const int r = go_on(d, &err);
 
@@ -254,7 +215,7 @@ static void ready(void *ctx)
 
 /* -- http_ops -- */
 
-static int read_request(struct agent_decrypting *d, struct err *err)
+static int read_request(struct decrypting *d, struct err *err)
 {
 	TRY(agent_answer_allowed(d->r, err));
 	if (!d->app->openings)
@@ -264,26 +225,28 @@ static int read_request(struct agent_decrypting *d, struct err *err)
 
 static int on_begin(void *ctx, struct http_request *r, struct err *err)
 {
-	struct agent_decrypting *d = base_alloc(1, sizeof(*d));
-	struct err why = {0};
+	struct decrypting *d = base_alloc(1, sizeof(*d));
 
 	if (!d)
 		return FAIL(err, ERR_NOMEM, "request");
-	d->all = ctx;
-	d->app = d->all->app;
+	d->app = ctx;
+	d->guest = (struct agent_guest){.again = room_again, .ctx = d};
 	d->r = r;
 	d->out = base_buf(ENVELOPE_OUT_ROOM(ENVELOPE_HEAD_MAX + 2 * AGENT_CHUNK_MAX));
 	http_set_state(r, d);
-	if (read_request(d, &why) < 0)
-		bad(d, &why);
+	(void)!read_request(d, &d->refused);
 	return 0;
 }
 
 static int take(
-	struct agent_decrypting *d, const uint8_t *p, size_t n, size_t *ret_taken, struct err *err)
+	struct decrypting *d, const uint8_t *p, size_t n, size_t *ret_taken, struct err *err)
 {
 	bool clear = false;
 
+	if (d->refused.class) {
+		d->taken += n;
+		return d->taken > AGENT_REFUSE_AFTER ? agent_answer_refused(&d->refused, err) : 0;
+	}
 	*ret_taken = 0;
 	if (d->waits || !take_room(d))
 		return 0;
@@ -303,7 +266,7 @@ static int take(
 static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n, size_t *ret_taken,
 	struct err *err)
 {
-	struct agent_decrypting *d = http_state(r);
+	struct decrypting *d = http_state(r);
 	struct err why = {0};
 
 	(void)ctx;
@@ -318,20 +281,22 @@ static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n
 
 static int on_end(void *ctx, struct http_request *r, struct err *err)
 {
-	struct agent_decrypting *d = http_state(r);
+	struct decrypting *d = http_state(r);
 	struct err why = {0};
 
 	(void)ctx;
 	(void)err;
 	d->ended = true;
-	if (!d->waits && !d->over && finish(d, &why) < 0)
+	if (d->waits || d->over)
+		return 0;
+	if ((d->refused.class ? agent_answer_refused(&d->refused, &why) : finish(d, &why)) < 0)
 		bad(d, &why);
 	return 0;
 }
 
 static void on_writable(void *ctx, struct http_request *r)
 {
-	struct agent_decrypting *d = http_state(r);
+	struct decrypting *d = http_state(r);
 	struct err why = {0};
 	bool clear = false;
 
@@ -346,7 +311,7 @@ static void on_writable(void *ctx, struct http_request *r)
 
 static void on_gone(void *ctx, struct http_request *r)
 {
-	struct agent_decrypting *d = http_state(r);
+	struct decrypting *d = http_state(r);
 
 	(void)ctx;
 	if (!d)
@@ -355,7 +320,7 @@ static void on_gone(void *ctx, struct http_request *r)
 		agent_metrics_message(d->app->metrics,
 			&(struct agent_message_end){
 				.op = AGENT_OP_DECRYPT, .aborted = true, .took_ns = took(d)});
-	give_room_back(d);
+	agent_room_leave(&d->app->room, &d->guest);
 	agent_opening_free(d->opening);
 	base_wipe(d->out.data, d->out.cap);
 	base_buf_done(&d->out);

@@ -24,6 +24,9 @@ struct sealing {
 	enum state state;
 	bool ended; /* the body was complete while recipients were sought */
 	struct agent_senders_waiter waiter;
+	struct agent_guest guest; /* of the room for large bodies that are held */
+	struct err refused;       /* why; told when the body, or enough of it, came */
+	uint64_t dropped;         /* bytes of it meanwhile */
 	char to[TO_MAX];
 	struct str ns, function, type;
 	struct agent_attributes attributes;
@@ -47,6 +50,7 @@ static int64_t took(const struct sealing *s)
 static void good(struct sealing *s)
 {
 	s->state = OVER;
+	agent_room_leave(&s->app->room, &s->guest);
 	agent_metrics_message(s->app->metrics,
 		&(struct agent_message_end){
 			.op = AGENT_OP_ENCRYPT, .took_ns = took(s), .bytes = s->bytes});
@@ -61,6 +65,7 @@ static void bad(struct sealing *s, const struct err *err)
 		.took_ns = took(s)};
 
 	s->state = OVER;
+	agent_room_leave(&s->app->room, &s->guest);
 	agent_app_failed(s->app, "encrypt", &end, err);
 	if (begun)
 		http_abort(s->r);
@@ -166,17 +171,16 @@ static int seal_held(struct sealing *s, struct err *err)
 
 static int begin_sealing(struct sealing *s, struct err *err)
 {
-	const bool whole = s->has_length && s->length <= ENVELOPE_WHOLE_MAX;
-	struct envelope_header h = {.mode = whole ? ENVELOPE_WHOLE : ENVELOPE_STREAM};
+	struct envelope_header h = {.mode = ENVELOPE_STREAM};
 	const struct secret *k = NULL;
 
-	if (whole && s->length <= AGENT_ENCRYPT_AT_ONCE) {
+	if (s->has_length && s->length <= ENVELOPE_WHOLE_MAX) {
 		s->state = HOLDING;
 		return 0;
 	}
 	TRY(fill_header(s, &h, &k, err));
 	TRY(envelope_sealer_begin(&s->sealer, s->app->envelope, &h, k, &s->out, err));
-	TRY(http_stream_begin(s->r, 200, whole ? AGENT_TYPE_WHOLE : AGENT_TYPE_STREAM, err));
+	TRY(http_stream_begin(s->r, 200, AGENT_TYPE_STREAM, err));
 	s->state = SEALING;
 	return 0;
 }
@@ -250,6 +254,19 @@ static void again(void *ctx)
 
 /* -- http_ops -- */
 
+/* False: there is no room now; the request will be resumed. */
+static bool take_room(struct sealing *s)
+{
+	if (s->state != HOLDING || s->length <= AGENT_ROOM_SMALL)
+		return true;
+	return agent_room_take(&s->app->room, &s->guest, 2u * ENVELOPE_WHOLE_MAX);
+}
+
+static void room_again(void *ctx)
+{
+	http_resume(((struct sealing *)ctx)->r);
+}
+
 static int read_request(struct sealing *s, struct err *err)
 {
 	TRY(agent_answer_allowed(s->r, err));
@@ -263,20 +280,19 @@ static int read_request(struct sealing *s, struct err *err)
 static int on_begin(void *ctx, struct http_request *r, struct err *err)
 {
 	struct sealing *s = base_alloc(1, sizeof(*s));
-	struct err why = {0};
 
 	if (!s)
 		return FAIL(err, ERR_NOMEM, "request");
 	s->app = ctx;
 	s->r = r;
 	s->waiter = (struct agent_senders_waiter){.again = again, .ctx = s};
+	s->guest = (struct agent_guest){.again = room_again, .ctx = s};
 	s->attributes = agent_attributes();
-	s->plain = base_buf(AGENT_ENCRYPT_AT_ONCE);
+	s->plain = base_buf(ENVELOPE_WHOLE_MAX);
 	s->out = base_buf(ENVELOPE_HEAD_MAX + ENVELOPE_OUT_ROOM(TAKE_MAX));
 	s->started_ns = base_boot_ns(&s->app->core.env);
 	http_set_state(r, s);
-	if (read_request(s, &why) < 0)
-		bad(s, &why);
+	(void)!read_request(s, &s->refused);
 	return 0;
 }
 
@@ -284,13 +300,17 @@ static int take(struct sealing *s, const uint8_t *p, size_t n, size_t *ret_taken
 {
 	bool clear = false;
 
+	if (s->refused.class) {
+		s->dropped += n;
+		return s->dropped > AGENT_REFUSE_AFTER ? agent_answer_refused(&s->refused, err) : 0;
+	}
+	*ret_taken = 0;
+	if (s->state == FINDING || !take_room(s))
+		return 0;
 	if (s->state == HOLDING) {
 		*ret_taken = n;
 		return base_buf_add(&s->plain, p, n, err);
 	}
-	*ret_taken = 0;
-	if (s->state == FINDING)
-		return 0;
 	TRY(flush(s, &clear, err));
 	if (!clear)
 		return 0;
@@ -324,7 +344,9 @@ static int on_end(void *ctx, struct http_request *r, struct err *err)
 	(void)ctx;
 	(void)err;
 	s->ended = true;
-	if (s->state != FINDING && s->state != OVER && finish(s, &why) < 0)
+	if (s->state == OVER || (s->state == FINDING && !s->refused.class))
+		return 0;
+	if ((s->refused.class ? agent_answer_refused(&s->refused, &why) : finish(s, &why)) < 0)
 		bad(s, &why);
 	return 0;
 }
@@ -352,6 +374,7 @@ static void on_gone(void *ctx, struct http_request *r)
 	if (!s)
 		return;
 	agent_senders_cancel(s->app->senders, &s->waiter);
+	agent_room_leave(&s->app->room, &s->guest);
 	if (s->state != OVER)
 		agent_metrics_message(s->app->metrics,
 			&(struct agent_message_end){

@@ -1,15 +1,14 @@
 /* POST /v1/encrypt?to=[namespace/]function: seals the request's body. Layer: agent.
  *
- * Small bodies of known length are answered in one piece, all others as they come, in constant
- * memory: what the client does not read holds it up. What has begun and cannot go on is cut.
+ * Bodies of known length up to 1 MiB are answered in one piece (large ones share a bounded room),
+ * all others as they come, in constant memory: a client must read while it sends, since what it
+ * does not read holds it up. What has begun and cannot go on is cut.
  */
 #ifndef AGENT_ENCRYPT_H
 #define AGENT_ENCRYPT_H
 
 #include "agent/app.h"
 #include "pkg/http/http.h"
-
-#define AGENT_ENCRYPT_AT_ONCE (64u << 10) /* bodies up to here are held as a whole */
 
 #define AGENT_TYPE_WHOLE  "application/vnd.functionkey.v1+cbor"
 #define AGENT_TYPE_STREAM "application/vnd.functionkey.v1.stream"

@@ -43,7 +43,7 @@ static int listen_socket(struct agent_local_face *f, struct err *err)
 	routes[n++] = (struct http_route){
 		"POST", "/v1/encrypt", &agent_encrypt_ops, f->app, ENVELOPE_STREAM_MAX, HTTP_LONG};
 	routes[n++] = (struct http_route){
-		"POST", "/v1/decrypt", &agent_decrypt_ops, &f->decrypts, SEALED_MAX, HTTP_LONG};
+		"POST", "/v1/decrypt", &agent_decrypt_ops, f->app, SEALED_MAX, HTTP_LONG};
 	routes[n++] = (struct http_route){"POST", "/v1/drain", &agent_drain_ops, f, 0, 0};
 	base_assert(n <= AGENT_LOCAL_ROUTES);
 	config.name = "local";
@@ -87,7 +87,6 @@ int agent_local_new(struct agent_app *app, struct agent_local_face **ret_face, s
 		return FAIL(err, ERR_NOMEM, "local API");
 	f->app = app;
 	LIST_INIT(&f->draining);
-	agent_decrypts_init(&f->decrypts, app);
 	TRY(listen_socket(f, err));
 	TRY(listen_loopback(f, err));
 	*ret_face = STEAL(f);

@@ -26,7 +26,6 @@ struct agent_local_face {
 	struct agent_app *app;
 	struct http_route socket_routes[AGENT_LOCAL_ROUTES], loopback_routes[AGENT_LOCAL_ROUTES];
 	char loopback_address[64];
-	struct agent_decrypts decrypts;
 	struct http_server *socket, *loopback;
 	bool drained;
 	LIST_HEAD(, agent_asking) draining;

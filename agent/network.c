@@ -358,6 +358,7 @@ int agent_network_run(const struct agent_options *options)
 	struct err err = {0};
 
 	shut_in();
+	agent_room_init(&n.app.room, AGENT_ROOM_MAX);
 	core->env = base_env_system();
 	core->started_ns = base_boot_ns(&core->env);
 	core->lease_duration_s = options->lease_duration_ns / NS_PER_S;

@@ -96,7 +96,7 @@ int agent_replica_run_lease(struct agent_replica *r, struct err *err)
 			.renew_deadline_ns = core->lease_deadline_s * NS_PER_S,
 			.retry_ns = core->lease_retry_s * NS_PER_S},
 		.field_manager = AGENT_FIELD_MANAGER,
-		.will = KUBE_LEASE_ABSTAIN,
+		.will = KUBE_LEASE_LATE, /* until the first step */
 		.may_create = false,
 	};
 	return kube_lease_run(core->client, &options, &handler, r, &r->lease, err);

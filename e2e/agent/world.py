@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,6 +27,13 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
+
+
+def send_quietly(connection, body):
+    try:
+        connection.send(body)
+    except OSError:
+        pass  # whoever reads the answer will see
 
 
 class Answer:
@@ -119,12 +127,22 @@ class Agent:
                 self.kill()
 
     def request(self, method, path, body=None, headers=None, timeout=15):
-        connection = UnixConnection(self.socket, timeout)
+        connection, sender = UnixConnection(self.socket, timeout), None
         try:
-            connection.request(method, path, body=body, headers=headers or {})
+            if body is None or len(body) <= 1 << 20:
+                connection.request(method, path, body=body, headers=headers or {})
+            else:  # answers that are streams are read while the body is sent
+                connection.putrequest(method, path)
+                for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                    connection.putheader(name, value)
+                connection.endheaders()
+                sender = threading.Thread(target=send_quietly, args=(connection, body))
+                sender.start()
             response = connection.getresponse()
             return Answer(response, response.read())
         finally:
+            if sender:
+                sender.join()
             connection.close()
 
     def peer(self, method, path, body=None, headers=None, timeout=5):
