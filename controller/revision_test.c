@@ -50,7 +50,9 @@ static void settled(struct scene *s)
 		s->member_list[i] = &s->members[i];
 	}
 	s->leader = (struct controller_record){.role = CRDS_LEADER,
+		.leader_pod = STR("billing-a"),
 		.leader_uid = STR(UID_A),
+		.leader_incarnation = 1,
 		.endpoint = STR("10.0.0.1:9471"),
 		.term = 4,
 		.active_epoch = 3};
@@ -156,6 +158,12 @@ static void refused_of_a_former_leader(struct scene *s)
 	settle_status(s);
 }
 
+static void refused_before_it_came_back(struct scene *s)
+{
+	s->v.alive = CONTROLLER_ALIVE_REFUSED;
+	s->lease.holder = STR("billing-a_" UID_A "_2");
+}
+
 static void silent(struct scene *s)
 {
 	s->v.alive = CONTROLLER_ALIVE_UNKNOWN;
@@ -228,6 +236,7 @@ static const struct {
 	{"one whose kernel refuses, too", refused, .release = true,
 		.evidence = CONTROLLER_CONNECTION_REFUSED},
 	{"but only of who leads now", refused_of_a_former_leader},
+	{"and not of the same pod that came back", refused_before_it_came_back},
 	{"silence and unreadiness prove nothing", silent},
 	{"not twice in half a minute", released_just_now, .wakes = true,
 		.evidence = CONTROLLER_AGENT_TERMINATED},

@@ -234,7 +234,6 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	int64_t wake_ns = 0;
 
 	TRY(controller_world_look(r->world, key, &v, err));
-	v.alive = controller_watchdog_state(s->dog);
 	v.released_ns = s->released_ns;
 	v.status_ns = s->status_ns;
 	v.releases = s->releases;
@@ -245,6 +244,8 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	}
 	controller_watchdog_set(
 		s->dog, v.leader ? v.leader->endpoint : STR_NULL, v.leader ? v.leader->term : 0);
+	/* Only now: what was seen of the leader before says nothing of this one. */
+	v.alive = controller_watchdog_state(s->dog);
 	controller_revision_step(&v, &plan);
 	watch_failover(r, s, &v, &plan);
 	const int started = start(job, &v, &plan, &wake_ns, err);

@@ -23,6 +23,16 @@ bool controller_holder_parse(struct str holder, struct str *ret_pod, struct str 
 	return ret_pod->n > 0;
 }
 
+/* Whether the holder is whom the record names, in the same incarnation. */
+static bool is_recorded(const struct controller_view *v)
+{
+	char name[CRDS_NAME_MAX + CRDS_UID_LEN + 24];
+
+	(void)snprintf(name, sizeof(name), "%.*s_%.*s_%lld", STR_FMT(v->leader->leader_pod),
+		STR_FMT(v->leader->leader_uid), (long long)v->leader->leader_incarnation);
+	return base_str_eq(v->lease->holder, base_str(name));
+}
+
 static enum controller_evidence evidence(const struct controller_view *v, struct str uid)
 {
 	const struct crds_pod *pod = controller_pod_find(v, uid);
@@ -34,7 +44,7 @@ static enum controller_evidence evidence(const struct controller_view *v, struct
 	if (pod->agent_terminated)
 		return CONTROLLER_AGENT_TERMINATED;
 	/* Only of the replica that leads in the recorded term is there a connection. */
-	if (v->alive == CONTROLLER_ALIVE_REFUSED && base_str_eq(v->leader->leader_uid, uid))
+	if (v->alive == CONTROLLER_ALIVE_REFUSED && is_recorded(v))
 		return CONTROLLER_CONNECTION_REFUSED;
 	return CONTROLLER_NO_EVIDENCE;
 }
