@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #define RUNS_AT_ONCE     8
-#define HTTP_HEADER_MOST (24 * 1024)
+#define HTTP_HEADER_MOST 24576
 
 int64_t http_now(const struct http_server *s)
 {

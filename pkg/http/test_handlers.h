@@ -350,7 +350,7 @@ static struct served serve_start(struct http_config config)
 {
 	struct served s = {.shared = mmap(NULL, sizeof(*s.shared), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
-	int fds[2];
+	int fds[2] = {-1, -1};
 	char byte = 0;
 
 	assert_true(s.shared != MAP_FAILED && pipe(fds) == 0);
