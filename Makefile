@@ -13,6 +13,7 @@ include hack/mk/libs.mk
 include hack/mk/test.mk
 include hack/mk/lint.mk
 include hack/mk/cluster.mk
+include hack/mk/bench.mk
 
 ##@ Use it
 .PHONY: help deps build demo demo-down clean
