@@ -139,6 +139,10 @@ static void adopt(rules_t *rules, state_t *s, event_t *e)
 	}
 	if (r && !(s->known && s->have && same_record(r, &s->seen)))
 		s->seen_boot_ns = e->boot_ns;
+	/* After we lost or gave it up, the others go first: this one did. */
+	if (r && r->holder[0] && !s->held && s->failures == 0 &&
+		strcmp(r->holder, rules->identity) != 0 && s->next_boot_ns > e->boot_ns)
+		s->next_boot_ns = e->boot_ns;
 	if (r)
 		s->seen = *r;
 	s->have = r != NULL;
@@ -192,8 +196,12 @@ static void on_written(rules_t *rules, state_t *s, event_t *e, struct kube_lease
 	adopt(rules, s, e);
 	if (released) {
 		s->releasing = false;
-		s->next_boot_ns =
-			e->boot_ns + jittered(e, rules->times.retry_ns, rules->times.retry_ns / 5);
+		/* Who was LATE already waits for the others, and must not when it is late no more.
+		 */
+		s->next_boot_ns = s->will == KUBE_LEASE_LATE
+					  ? e->boot_ns
+					  : e->boot_ns + jittered(e, rules->times.retry_ns,
+								 rules->times.retry_ns / 5);
 		return;
 	}
 	if (!is_mine(rules, s)) {
