@@ -82,7 +82,7 @@ func tellStory(t *testing.T, s *shop) {
 	defer cancel()
 	const each, every = 110, 20 * time.Millisecond
 	early := kit.Must[[]byte](t)(s.Seal(ctx, "sealed-before-the-kill"))
-	books := story.NewBooks()
+	books := story.NewBooks("story")
 	must(t, s.Send(ctx, "story", each, every))
 	stop := books.KeepReading(ctx, s.World)
 	time.Sleep(each * every / 3)
@@ -252,7 +252,7 @@ func rollout(t *testing.T, s *shop) {
 	defer cancel()
 	old := s.agents(t, "billing")
 	early := seal(t, old[0], "billing")
-	books := story.NewBooks()
+	books := story.NewBooks("rollout")
 	stop := books.KeepReading(ctx, s.World)
 	must(t, s.Send(ctx, "rollout", 400, 25*time.Millisecond))
 

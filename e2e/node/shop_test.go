@@ -127,9 +127,15 @@ func (s *shop) whole(t testing.TB, app string, n int) *story.Record {
 	if err == nil {
 		err = s.WaitReady(ctx, app, n, 90*time.Second)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	// A pod that was deleted goes on, and leads on, until its kubelet has looked.
+	until(t, 30*time.Second, "pods that were deleted are gone", func(ctx context.Context) error {
+		list, err := s.Kube.CoreV1().Pods(s.NS).List(ctx, metav1.ListOptions{LabelSelector: "app=" + app})
+		if err == nil && len(list.Items) != n {
+			err = fmt.Errorf("%d pods", len(list.Items))
+		}
+		return err
+	})
 	return kit.Must[*story.Record](t)(s.Keyed(ctx, app, n, 60*time.Second))
 }
 

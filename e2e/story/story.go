@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -127,8 +128,8 @@ func (w *World) Keyed(ctx context.Context, app string, n int, limit time.Duratio
 		if err != nil {
 			return err
 		}
-		if r.Members != fmt.Sprintf("%d/%d", n, n) || r.Ready().Status != "True" {
-			return fmt.Errorf("members %s, Ready %s (%s)", r.Members, r.Ready().Status, r.Ready().Reason)
+		if r.Members != fmt.Sprintf("%d/%d", n, n) || r.Ready().Status != "True" || r.Epoch != r.ActiveEpoch {
+			return fmt.Errorf("members %s, Ready %s (%s), epoch %d of %d", r.Members, r.Ready().Status, r.Ready().Reason, r.ActiveEpoch, r.Epoch)
 		}
 		now = r
 		return w.leads(ctx, app, r)
@@ -291,6 +292,7 @@ type entry struct {
 
 // Books collects ledgers; pods that went away keep what was read of them before.
 type Books struct {
+	prefix string
 	sent   map[string]entry
 	opened map[string][]entry
 }
@@ -306,9 +308,9 @@ func (t Totals) String() string {
 	return fmt.Sprintf("sent %d, opened %d, refused %d, %d lost", t.Sent, t.Opened, t.Refused, t.Lost)
 }
 
-// NewBooks makes empty books.
-func NewBooks() *Books {
-	return &Books{map[string]entry{}, map[string][]entry{}}
+// NewBooks makes empty books, for the messages that Send sends with this prefix.
+func NewBooks(prefix string) *Books {
+	return &Books{prefix, map[string]entry{}, map[string][]entry{}}
 }
 
 // Read adds what the ledgers of both functions say now. It may be called again. Pods that are going
@@ -318,18 +320,30 @@ func (b *Books) Read(ctx context.Context, w *World) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range list.Items {
-		if p.Status.Phase != corev1.PodRunning {
-			continue
-		}
-		text, err := w.Proxy(ctx, "GET", p.Name, "/ledger", nil, nil)
-		if err == nil {
-			b.add(text)
-		} else if p.DeletionTimestamp == nil && ready(&p) {
-			return fmt.Errorf("ledger of %s: %w", p.Name, err)
+	// Side by side: one that has just gone does not answer for seconds.
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	type page struct {
+		pod  *corev1.Pod
+		text []byte
+		err  error
+	}
+	pages := make(chan page)
+	for i := range list.Items {
+		go func(pod *corev1.Pod) {
+			text, err := w.Proxy(ctx, "GET", pod.Name, "/ledger", nil, nil)
+			pages <- page{pod, text, err}
+		}(&list.Items[i])
+	}
+	for range list.Items {
+		p := <-pages
+		if p.err == nil {
+			b.add(p.text)
+		} else if p.pod.DeletionTimestamp == nil && ready(p.pod) {
+			err = fmt.Errorf("ledger of %s: %w", p.pod.Name, p.err)
 		}
 	}
-	return nil
+	return err
 }
 
 // KeepReading reads the ledgers now and then until stop is called: a pod that ends has then told its
@@ -343,7 +357,9 @@ func (b *Books) KeepReading(ctx context.Context, w *World) (stop func()) {
 			case <-done:
 				return
 			case <-time.After(400 * time.Millisecond):
-				_ = b.Read(ctx, w)
+				short, cancel := context.WithTimeout(ctx, 1200*time.Millisecond)
+				_ = b.Read(short, w)
+				cancel()
 			}
 		}
 	}()
@@ -354,7 +370,7 @@ func (b *Books) add(text []byte) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.ID == "" {
+		if json.Unmarshal(lines.Bytes(), &e) != nil || !strings.HasPrefix(e.ID, b.prefix+"-") {
 			continue
 		}
 		if e.Event == "opened" {
@@ -494,12 +510,8 @@ func (w *World) NewKey(ctx context.Context, before *Record, limit time.Duration)
 
 // Scale sets the replicas of a Deployment.
 func (w *World) Scale(ctx context.Context, app string, n int) error {
-	scale, err := w.Kube.AppsV1().Deployments(w.NS).GetScale(ctx, app, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	scale.Spec.Replicas = int32(n)
-	_, err = w.Kube.AppsV1().Deployments(w.NS).UpdateScale(ctx, app, scale, metav1.UpdateOptions{})
+	body := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, n)
+	_, err := w.Kube.AppsV1().Deployments(w.NS).Patch(ctx, app, types.MergePatchType, body, metav1.PatchOptions{})
 	return err
 }
 

@@ -62,7 +62,7 @@ func tell(ctx context.Context, w *story.World, each int) error {
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
-	books := story.NewBooks()
+	books := story.NewBooks("demo")
 	say("Each replica of orders seals and sends %d messages; the leader of billing is killed while they flow.", each)
 	if err := w.Send(ctx, "demo", each, 25*time.Millisecond); err != nil {
 		return err
