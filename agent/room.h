@@ -25,6 +25,7 @@ struct agent_room {
 	TAILQ_HEAD(agent_guests, agent_guest) waiting;
 };
 
+/* max bytes, all free; no guest waits. */
 void agent_room_init(struct agent_room *room, size_t max);
 
 /* True: there is room of n bytes (n <= max), now or since an earlier call. False: again is called

@@ -169,6 +169,8 @@ CLEANUP_FREE(struct sim_world, sim_world_free);
 /* Until nothing is left to do before `until`, or an invariant broke. */
 void sim_run(struct sim_world *w, int64_t until);
 
+/* Calls fire(ctx) after wait ns of the world's time, as something that half does (NULL: nobody's).
+ * The others take back what waits for that fire and ctx, or all that a half has. */
 void sim_after(struct sim_world *w, struct kube_client *half, int64_t wait, void (*fire)(void *),
 	void *ctx);
 void sim_forget(struct sim_world *w, void (*fire)(void *), const void *ctx);

@@ -47,6 +47,7 @@ int kube_client_new(uv_loop_t *loop, const struct env *env, struct kube_config *
 struct kube_client *kube_client_free(struct kube_client *client);
 CLEANUP_FREE(struct kube_client, kube_client_free);
 
+/* What it was made with; borrowed. */
 uv_loop_t *kube_client_loop(const struct kube_client *client);
 const struct env *kube_client_env(const struct kube_client *client);
 

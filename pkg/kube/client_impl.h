@@ -80,6 +80,7 @@ struct kube_client {
 	struct kube_stats stats;
 };
 
+/* Boot clock of the client's environment. */
 int64_t kube_client_now(const struct kube_client *client);
 
 /* Makes the pump run in the next turn of the loop. */
@@ -91,6 +92,7 @@ void kube_client_bury(struct kube_client *client);
 /* Moves calls on: what became due, what may start, what ran out of time. */
 void kube_client_pump(uv_timer_t *timer);
 
+/* Takes a call out of the list that it is in and appends it to that of place, if there is one. */
 void kube_call_move(struct kube_call *call, enum kube_place place);
 
 /* Puts a call that may be sent now where the pump takes it from. */
@@ -123,6 +125,7 @@ int kube_call_curl_error(const struct kube_call *call, CURLcode code, struct err
 int kube_call_url(const struct kube_client *client, const struct kube_request *request,
 	struct buf *b, struct err *err) must_check;
 
+/* Hands each text of a Warning header on, once per text. Counts an answer by its code. */
 void kube_client_warning(struct kube_client *client, struct str header);
 void kube_client_count(struct kube_client *client, const struct kube_request *request, int code);
 

@@ -22,6 +22,8 @@ struct kube_events_options {
 	size_t max_in_flight;   /* writes at once; 0: 8 */
 };
 
+/* The client must outlive it; instance is copied. INVALID where the options are out of bounds,
+ * NOMEM. */
 int kube_events_new(struct kube_client *client, const struct kube_events_options *options,
 	struct kube_events **ret_events, struct err *err) must_check;
 

@@ -62,6 +62,7 @@ struct kube_frame {
 	bool failed;
 };
 
+/* Fills *f without memory of its own yet; kube_frame_done frees. */
 void kube_frame_init(struct kube_frame *f, enum kube_frame_form form);
 
 /* Frees, and is then as after init. NULL-safe, repeatable. */

@@ -67,6 +67,7 @@ const struct kube_store *kube_informer_store(const struct kube_informer *i);
 int kube_informer_add_index(
 	struct kube_informer *i, kube_index_fn keys, size_t *ret_index, struct err *err) must_check;
 
+/* Of its watch. */
 enum kube_watch_state kube_informer_state(const struct kube_informer *i);
 
 struct kube_informer_stats {

@@ -25,6 +25,7 @@ int kube_informer_new_on(const struct kube_informer_io *io, const struct kube_in
 	const struct kube_handler *handler, void *ctx, struct kube_informer **ret_informer,
 	struct err *err) must_check;
 
+/* Does what the clock has made due, as the timer would. */
 void kube_informer_tick(struct kube_informer *i);
 
 #endif

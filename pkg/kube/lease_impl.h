@@ -67,6 +67,7 @@ struct kube_lease {
 	struct kube_lease_stats stats;
 };
 
+/* Boot clock of the environment that the driver runs in. */
 int64_t kube_lease_now(const struct kube_lease *l);
 
 /* One step of the rules, and what it asks for; calls back. */

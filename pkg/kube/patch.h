@@ -71,6 +71,8 @@ static inline struct kube_writer kube_writer(struct buf *b)
 	return (struct kube_writer){.b = b};
 }
 
+/* Each writes one token, with the comma or colon before it; object and list stay open until
+ * kube_write_end. BUG, TOO_LARGE, NOMEM. */
 int kube_write_object(struct kube_writer *w, struct err *err) must_check;
 int kube_write_list(struct kube_writer *w, struct err *err) must_check;
 int kube_write_end(struct kube_writer *w, struct err *err) must_check; /* of object or list */

@@ -97,6 +97,8 @@ struct kube_kind {
 	struct kube_meta (*meta)(const void *object); /* borrowed; NULL: it begins with one */
 };
 
+/* Makes an object of a whole JSON document; the caller owns *ret_object. INVALID, TOO_LARGE, NOMEM.
+ */
 int kube_kind_decode(const struct kube_kind *kind, struct str doc, void **ret_object,
 	struct err *err) must_check;
 /* NULL is fine. Returns NULL. */

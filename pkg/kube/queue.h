@@ -77,6 +77,7 @@ int64_t kube_queue_next_boot_ns(struct kube_queue *q);
 /* No more adds; what waits for its time is dropped; what is queued can still be got. */
 void kube_queue_shutdown(struct kube_queue *q);
 
+/* Since it was made; borrowed. */
 const struct kube_queue_stats *kube_queue_stats(const struct kube_queue *q);
 
 #endif

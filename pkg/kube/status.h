@@ -11,9 +11,9 @@
 
 #define KUBE_STATUS_MAX (64u << 10) /* of a Status body that is read */
 
-/* A JSON patch that does not fit the object (a failed "test", a path that is not there) is CONFLICT,
- * though it is a 422: the object changed; everything else that is refused with 422 is INVALID.
- * An apply that meets another manager's fields is INVALID, though it is a 409.
+/* A JSON patch that does not fit the object (a failed "test", a path that is not there) is
+ * CONFLICT, though it is a 422: the object changed; everything else that is refused with 422 is
+ * INVALID. An apply that meets another manager's fields is INVALID, though it is a 409.
  *
  * Fills *err and returns -(class): class, message, detail = http (or the body's code where http is
  * 2xx), retry_after (header first, then the body). retry_after_header: seconds, 0: none. */

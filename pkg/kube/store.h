@@ -20,6 +20,7 @@ struct kube_store;
  * many. Empty keys and doubles are left out by the store. */
 typedef size_t (*kube_index_fn)(const void *object, struct str *keys);
 
+/* An empty store of one kind, without indexes; kind is borrowed. NOMEM. */
 int kube_store_new(const struct kube_kind *kind, struct kube_store **ret_store, struct err *err)
 	must_check;
 /* Frees the objects too. NULL is fine. Returns NULL. */
@@ -46,6 +47,7 @@ void kube_store_keep(struct kube_store *s, struct kube_store *before);
 /* Takes an object out, which is then the caller's; NULL if there is none. */
 void *kube_store_take(struct kube_store *s, struct str ns, struct str name);
 
+/* Borrowed until the store changes; NULL if there is none. And how many there are. */
 const void *kube_store_find(const struct kube_store *s, struct str ns, struct str name);
 size_t kube_store_len(const struct kube_store *s);
 

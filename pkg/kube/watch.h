@@ -102,6 +102,7 @@ void kube_watch_end(struct kube_watch *w, const struct err *err);
 /* The receiver could not take an object (NOMEM, TOO_LARGE): begin a new set after back-off. */
 void kube_watch_lost(struct kube_watch *w, const struct err *err);
 
+/* Where it stands. The stats are borrowed. */
 enum kube_watch_state kube_watch_state(const struct kube_watch *w);
 struct str kube_watch_rv(const struct kube_watch *w); /* where it would resume; may be empty */
 const struct kube_watch_stats *kube_watch_stats(const struct kube_watch *w);
