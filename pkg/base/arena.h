@@ -27,6 +27,7 @@ int base_arena_alloc(struct arena *a, size_t n, size_t size, void **ret_p, struc
 /* A NUL-terminated copy. */
 int base_arena_str(struct arena *a, struct str s, struct str *ret_s, struct err *err) must_check;
 
+/* The formatted text, as base_arena_str. BUG for a format that is none. */
 base_printf_like(4, 5) int base_arena_printf(
 	struct arena *a, struct str *ret_s, struct err *err, const char *fmt, ...) must_check;
 

@@ -45,10 +45,20 @@
  * that themselves. */
 typedef int (*torture_case)(void *ctx, struct err *err);
 
-/* Fails each allocation of the case in turn (from `step` on every step-th one) until the case runs
- * through; each failure must come back as NOMEM and leave nothing allocated. A case may also
- * survive a failed allocation. Returns how many allocations were failed. */
-static inline uint64_t torture_run(const char *name, torture_case run, void *ctx, uint64_t step)
+/* What a failed allocation may come back as: NOMEM where all of the memory is ours. Libraries do
+ * not say why they failed; then anything but TAMPERED, which would blame the input, and BUG. */
+enum torture_classes { TORTURE_NOMEM, TORTURE_LIBRARY };
+
+static inline bool torture_class_fits(int r, enum torture_classes classes)
+{
+	if (classes == TORTURE_NOMEM)
+		return r == 0 || r == -(int)ERR_NOMEM;
+	return r <= 0 && r != -(int)ERR_TAMPERED && r != -(int)ERR_BUG;
+}
+
+/* As torture_run, with the classes that may come back. */
+static inline uint64_t torture_run_as(
+	const char *name, torture_case run, void *ctx, uint64_t step, enum torture_classes classes)
 {
 	for (uint64_t n = 1, failed = 0;; n += step, failed++) {
 		struct err err = {0};
@@ -65,11 +75,19 @@ static inline uint64_t torture_run(const char *name, torture_case run, void *ctx
 				fail_msg("%s: fails without cause: %s", name, err.msg);
 			return failed;
 		}
-		if (r != 0 && r != -(int)ERR_NOMEM)
-			fail_msg("%s: allocation %llu failed: class %s, not nomem: %s", name,
+		if (!torture_class_fits(r, classes))
+			fail_msg("%s: allocation %llu failed: class %s: %s", name,
 				(unsigned long long)n, base_err_class_name((enum err_class) - r),
 				err.msg);
 	}
+}
+
+/* Fails each allocation of the case in turn (from `step` on every step-th one) until the case runs
+ * through; each failure must come back as NOMEM and leave nothing allocated. A case may also
+ * survive a failed allocation. Returns how many allocations were failed. */
+static inline uint64_t torture_run(const char *name, torture_case run, void *ctx, uint64_t step)
+{
+	return torture_run_as(name, run, ctx, step, TORTURE_NOMEM);
 }
 
 #endif

@@ -179,6 +179,11 @@ void http_on_notify(void *cls, struct MHD_Connection *c, void **socket_context,
 	http_count_connections(cls);
 }
 
+bool http_is_unix(const struct http_request *r)
+{
+	return r->conn->address.ss_family == AF_UNIX;
+}
+
 struct http_peer http_peer(const struct http_request *r)
 {
 	const struct sockaddr_storage *a = &r->conn->address;

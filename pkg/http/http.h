@@ -32,7 +32,7 @@
 #define HTTP_TARGET_MAX  2048  /* raw bytes of path and query; longer: 414 */
 #define HTTP_HEADERS     64    /* of a request; more: 431 */
 #define HTTP_OWN_HEADERS 16    /* that a handler adds to an answer, and as many trailers */
-#define HTTP_PIECE_MAX   65536 /* bytes that http_stream_write takes at once */
+#define HTTP_PIECE_MAX   65600 /* bytes that http_stream_write takes at once: 64 KiB and a tag */
 #define HTTP_UNIX_PATH   108
 
 struct http_server;
@@ -144,6 +144,8 @@ struct http_peer {
 	char address[46];  /* TCP */
 };
 struct http_peer http_peer(const struct http_request *r);
+/* The same answer as http_peer's is_unix, without asking the kernel who it is. */
+bool http_is_unix(const struct http_request *r);
 
 /* The handler's own pointer, NULL at first. */
 void http_set_state(struct http_request *r, void *state);

@@ -1,6 +1,7 @@
 /* The server that the tests of pkg/http talk to: a process of its own, so that it can be watched
  * from outside, with counters in shared memory. At its end it checks that nothing is left
- * allocated. */
+ * allocated. Tests only.
+ */
 #ifndef HTTP_TEST_HANDLERS_H
 #define HTTP_TEST_HANDLERS_H
 
