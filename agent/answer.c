@@ -27,7 +27,7 @@ int agent_answer_allowed(const struct http_request *r, struct err *err)
 {
 	struct str name = STR_NULL, value = STR_NULL;
 
-	if (http_peer(r).is_unix)
+	if (http_is_unix(r))
 		return 0;
 	if (http_header(r, "FunctionKey-Client", &value) != 1 || !base_str_eq(value, STR("1")))
 		return REFUSE_AS(

@@ -108,22 +108,34 @@ static int read_type(struct sealing *s, struct err *err)
 	return 0;
 }
 
+/* Apart, since few requests have one and the room for it is cleared each time. */
+static __attribute__((noinline)) int read_parameter(
+	struct sealing *s, enum envelope_attribute which, const char *name, struct err *err)
+{
+	char value[ENVELOPE_ATTRIBUTE_MAX + 1];
+	struct str text = STR_NULL;
+
+	if (http_query(s->r, name, value, sizeof(value), &text, NULL) < 0)
+		return REFUSE_AS(err, MALFORMED, "the parameter %s", name);
+	return agent_attributes_set(&s->attributes, which, text, err);
+}
+
 static int read_attributes(struct sealing *s, struct err *err)
 {
-	char value[ENVELOPE_ATTRIBUTE_MAX * 3 + 1], name[32];
+	static const char *const names[ENVELOPE_ATTRIBUTE_COUNT] = {
+#define PARAMETER(name, text) [ENVELOPE_CE_##name] = "ce-" text,
+		ENVELOPE_ATTRIBUTES(PARAMETER)
+#undef PARAMETER
+	};
 	struct str key = STR_NULL, text = STR_NULL;
+	char none[1];
 
 	for (size_t i = 0; http_header_at(s->r, i, &key, &text); i++)
 		TRY(agent_attributes_take(&s->attributes, key, text, err));
 	for (int i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++) {
-		(void)snprintf(name, sizeof(name), "ce-%s",
-			envelope_attribute_name((enum envelope_attribute)i));
-		const int r = http_query(s->r, name, value, sizeof(value), &text, NULL);
-		if (r == -(int)ERR_NOT_FOUND)
-			continue;
-		if (r < 0)
-			return REFUSE_AS(err, MALFORMED, "the parameter %s", name);
-		TRY(agent_attributes_set(&s->attributes, (enum envelope_attribute)i, text, err));
+		const int r = http_query(s->r, names[i], none, sizeof(none), &text, NULL);
+		if (r != -(int)ERR_NOT_FOUND)
+			TRY(read_parameter(s, (enum envelope_attribute)i, names[i], err));
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "agent/peer.h"
 #include "agent/phases.h"
 #include "agent/supervisor.h"
+#include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 #include "pkg/kube/client.h"
 #include "pkg/kube/event.h"
@@ -18,11 +19,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define KEEPER_MS    5000 /* for its first answer */
-#define STOP_MS      3000 /* for handing over, after SIGTERM */
-#define AGAIN_MS     500
-#define AGAIN_MAX_MS 8000
-#define IDENTITY_MAX 512
+#define KEEPER_MS       5000 /* for its first answer */
+#define SETTLE_MS       3000
+#define SETTLE_EVERY_MS 60000
+#define STOP_MS         3000 /* for handing over, after SIGTERM */
+#define AGAIN_MS        500
+#define AGAIN_MAX_MS    8000
+#define IDENTITY_MAX    512
 
 struct network {
 	struct agent_app app;
@@ -130,6 +133,13 @@ static void set_names(struct network *n)
 		.member = base_str(n->member)};
 }
 
+/* The start, or a burst, is over; what it took is not needed any more. */
+static void settle(uv_timer_t *timer)
+{
+	(void)timer;
+	base_alloc_trim();
+}
+
 /* From here on the replica takes part. */
 static int begin_replica(struct network *n, int64_t incarnation, struct err *err)
 {
@@ -145,6 +155,7 @@ static int begin_replica(struct network *n, int64_t incarnation, struct err *err
 		LOG_STR("record", self->member), LOG_INT("incarnation", incarnation));
 	TRY(agent_replica_new(&n->app.core, &n->app.replica, err));
 	agent_phases_begin(&n->phases, &n->app);
+	(void)uv_timer_start(&n->again, settle, SETTLE_MS, SETTLE_EVERY_MS);
 	return agent_openings_new(
 		&n->app.core, n->app.envelope, n->app.replica, &n->app.openings, err);
 }
@@ -279,12 +290,14 @@ static int make_crypto(struct network *n, struct err *err)
 static int make_parts(struct network *n, struct err *err)
 {
 	struct agent_app *app = &n->app;
-	const bool refuse = app->options.continuity == AGENT_CONTINUITY_REFUSE;
+	const struct agent_senders_options sending = {
+		.refuse_broken = app->options.continuity == AGENT_CONTINUITY_REFUSE,
+		.no_windows = !app->options.reuse_keys};
 
 	TRY(agent_metrics_new(&app->metrics, err));
 	app->core.metrics = app->metrics;
 	TRY(agent_kicks_new(&app->core, &app->core.kicks, err));
-	TRY(agent_senders_new(&app->core, refuse, &app->senders, err));
+	TRY(agent_senders_new(&app->core, &sending, &app->senders, err));
 	TRY(agent_local_new(app, &n->local, err));
 	return agent_peer_new(app, &n->peer, err);
 }

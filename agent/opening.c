@@ -145,7 +145,6 @@ int agent_openings_new(struct agent_core *core, struct envelope_context *envelop
 	s->filled_ns = base_boot_ns(&core->env);
 	(void)snprintf(s->name, sizeof(s->name), "%.*s/%.*s", STR_FMT(core->self.ns),
 		STR_FMT(core->self.revision));
-	TRY(envelope_cache_new(&core->env, AGENT_CACHE_MAX, &s->cache, err));
 	if (uv_timer_init(core->loop, &s->timer) != 0)
 		return FAIL(err, ERR_TERMINAL, "timer");
 	s->timer.data = s;
@@ -179,6 +178,7 @@ struct agent_openings_stats agent_openings_stats(const struct agent_openings *s)
 {
 	struct agent_openings_stats stats = s->stats;
 
-	stats.cache = envelope_cache_stats(s->cache);
+	if (s->cache)
+		stats.cache = envelope_cache_stats(s->cache);
 	return stats;
 }

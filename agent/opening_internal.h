@@ -42,7 +42,7 @@ struct agent_openings {
 	struct envelope_context *envelope;
 	struct agent_replica *replica;
 	struct agent_replica_watcher watcher;
-	struct envelope_cache *cache;
+	struct envelope_cache *cache; /* NULL: nothing was opened yet */
 	TAILQ_HEAD(agent_parked, agent_opening) parked;
 	uv_timer_t timer; /* of the parked, and of the cache */
 	bool timer_open;

@@ -122,8 +122,9 @@ void agent_openings_tick(uv_timer_t *timer)
 	struct agent_openings *s = timer->data;
 
 	unpark_late(s);
-	envelope_cache_sweep(s->cache);
-	if (s->stats.parked == 0 && envelope_cache_stats(s->cache).live == 0) {
+	if (s->cache)
+		envelope_cache_sweep(s->cache);
+	if (s->stats.parked == 0 && (!s->cache || envelope_cache_stats(s->cache).live == 0)) {
 		s->ticking = false;
 		(void)uv_timer_stop(&s->timer);
 	}
@@ -218,6 +219,8 @@ int agent_opening_find_key(struct agent_opening *o, struct err *err)
 		return park(o, false, err);
 	o->opened = (struct agent_opened){
 		.header = &o->message.header, .epoch = o->choice.epoch, .state = o->choice.state};
+	if (!s->cache)
+		TRY(envelope_cache_new(&s->core->env, AGENT_CACHE_MAX, &s->cache, err));
 	TRY(envelope_cache_key(s->envelope, o->choice.recipient, &o->cache_key, err));
 	if (envelope_cache_find(s->cache, &o->cache_key, &o->k)) {
 		o->opened.warm = true;

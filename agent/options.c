@@ -50,6 +50,10 @@ static const struct option_def network_rows[] = {
 		1 * NS_PER_S, 3600 * NS_PER_S, "Time between renewals, and between tries."),
 	OPTION_ENUM(T, continuity, "continuity", "FUNCTIONKEY_CONTINUITY", "warn", continuities,
 		"What to do with a recipient's key that does not continue the one before."),
+	OPTION_BOOL(T, reuse_keys, "reuse-keys", "FUNCTIONKEY_REUSE_KEYS", "true",
+		"Whether messages to the same recipients share a content secret for up to 60 s "
+		"(each has a key of its own from it). Without, each message costs a "
+		"key encapsulation here and at its receiver."),
 	OPTION_ENUM(T, log_level, "log-level", "FUNCTIONKEY_LOG_LEVEL", "info", base_log_levels,
 		"What is logged at least."),
 	OPTION_ENUM(T, log_format, "log-format", "FUNCTIONKEY_LOG_FORMAT", "auto", formats,

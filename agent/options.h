@@ -23,6 +23,7 @@ struct agent_options {
 	int64_t lease_duration_ns, lease_deadline_ns, lease_retry_ns;
 	int log_level, log_format;
 	int continuity;
+	bool reuse_keys;
 	char kubeconfig[512]; /* empty: the Pod's own files */
 };
 

@@ -27,7 +27,7 @@ struct str agent_sender_key(struct str ns, struct str function, char dst[static 
 
 void agent_sender_end_windows(struct agent_senders *s, const struct agent_sender_function *f)
 {
-	for (size_t i = 0; f->to && i < f->to->n; i++)
+	for (size_t i = 0; s->windows && f->to && i < f->to->n; i++)
 		envelope_window_drop(s->windows, &f->to->v[i].key);
 }
 
@@ -106,7 +106,8 @@ static void tick(uv_timer_t *timer)
 	struct agent_senders *s = timer->data;
 	const int64_t now = base_boot_ns(&s->core->env);
 
-	envelope_windows_sweep(s->windows);
+	if (s->windows)
+		envelope_windows_sweep(s->windows);
 	agent_senders_tend_watches(s, now);
 	sweep_functions(s, now);
 	wake_late(s, now);
@@ -195,7 +196,7 @@ static int choose(struct agent_senders *s, const struct agent_sender_watch *w,
 	const struct crds_functionkey *const *records = NULL;
 	const struct agent_chooser chooser = {.pins = s->pins,
 		.pre = s->core->pre,
-		.refuse_broken = s->refuse_broken,
+		.refuse_broken = s->options.refuse_broken,
 		.doubts = {.tell = tell_doubt, .ctx = s}};
 	const size_t n = agent_sender_watch_records(w, base_str(f->function), &records);
 
@@ -269,6 +270,11 @@ int agent_senders_window(struct agent_senders *s, const struct agent_recipients 
 {
 	const struct envelope_targets targets = {.v = to->v, .n = to->n};
 
+	if (!s->windows)
+		TRY(envelope_windows_new(
+			&s->core->env, s->core->pre, AGENT_SENDERS_WINDOWS_MAX, &s->windows, err));
+	if (s->options.no_windows)
+		envelope_window_drop_all(s->windows);
 	return envelope_window_use(s->windows, targets, h, ret_k, err);
 }
 
@@ -279,9 +285,10 @@ struct agent_senders_stats agent_senders_stats(const struct agent_senders *s)
 	struct agent_senders_stats stats = {.functions = base_map_len(s->functions),
 		.watches = base_map_len(s->watches),
 		.waiting = s->waiting,
-		.pins = agent_pins_len(s->pins),
-		.windows = envelope_windows_stats(s->windows)};
+		.pins = agent_pins_len(s->pins)};
 
+	if (s->windows)
+		stats.windows = envelope_windows_stats(s->windows);
 	memcpy(stats.doubts, s->doubts, sizeof(stats.doubts));
 	return stats;
 }
@@ -319,7 +326,7 @@ void agent_senders_records(const struct agent_senders *s, struct str ns, struct 
 
 /* -- life -- */
 
-int agent_senders_new(struct agent_core *core, bool refuse_broken,
+int agent_senders_new(struct agent_core *core, const struct agent_senders_options *options,
 	struct agent_senders **ret_senders, struct err *err)
 {
 	_cleanup_(agent_senders_free) struct agent_senders *s = base_alloc(1, sizeof(*s));
@@ -327,13 +334,11 @@ int agent_senders_new(struct agent_core *core, bool refuse_broken,
 	if (!s)
 		return FAIL(err, ERR_NOMEM, "senders");
 	s->core = core;
-	s->refuse_broken = refuse_broken;
+	s->options = *options;
 	TAILQ_INIT(&s->waiters);
 	TRY(base_map_new(AGENT_SENDERS_WATCHES_MAX, &s->watches, err));
 	TRY(base_map_new(AGENT_SENDERS_FUNCTIONS_MAX, &s->functions, err));
 	TRY(agent_pins_new(&s->pins, err));
-	TRY(envelope_windows_new(
-		&core->env, core->pre, AGENT_SENDERS_WINDOWS_MAX, &s->windows, err));
 	if (uv_timer_init(core->loop, &s->timer) != 0 || uv_timer_init(core->loop, &s->wake) != 0)
 		return FAIL(err, ERR_TERMINAL, "timer");
 	s->timer.data = s;

@@ -26,8 +26,13 @@
 
 struct agent_senders;
 
-/* core outlives it. refuse_broken: see agent_chooser. */
-int agent_senders_new(struct agent_core *core, bool refuse_broken,
+struct agent_senders_options {
+	bool refuse_broken; /* see agent_chooser */
+	bool no_windows;    /* a content secret of its own for each message */
+};
+
+/* core outlives it. */
+int agent_senders_new(struct agent_core *core, const struct agent_senders_options *options,
 	struct agent_senders **ret_senders, struct err *err) must_check;
 /* Waiters are forgotten without a call. NULL is fine. Returns NULL. Memory goes when the loop has
  * closed the timer. */

@@ -77,7 +77,7 @@ class Agent:
                      "--kubeconfig", str(self.world.kubeconfig(self.pod, self.home)),
                      "--log-format", "json"]
         for name, value in {**LEASE, **options}.items():
-            arguments += [f"--{name.replace('_', '-')}", value]
+            arguments.append(f"--{name.replace('_', '-')}={value}")
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(arguments, env=env, stdout=log, stderr=log,
                                             start_new_session=True)

@@ -4,6 +4,7 @@
 #undef free
 #include "pkg/base/alloc.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,11 @@ void *base_free(void *p)
 		state.live--;
 	free(p);
 	return NULL;
+}
+
+void base_alloc_trim(void)
+{
+	(void)malloc_trim(0);
 }
 
 size_t base_alloc_live(void)

@@ -27,6 +27,9 @@ CLEANUP_FREE(char, base_free);
 /* Allocations that are held now. For leak checks in tests. */
 size_t base_alloc_live(void);
 
+/* Gives memory that was freed back to the system: when a start or a burst is over. */
+void base_alloc_trim(void);
+
 /* Test seam: makes the n-th allocation from now on fail (1 = the next), once; 0 = none.
  * base_alloc_failed tells whether it was reached. */
 void base_alloc_fail_at(uint64_t n);

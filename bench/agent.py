@@ -1,0 +1,185 @@
+"""Figures of the agent; see bench/agent.sh."""
+import json
+import os
+import pathlib
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "e2e/agent"))
+from world import World, wait_for  # noqa: E402
+
+CLUSTER = "bench-agent"
+SECONDS = int(os.environ.get("SECONDS_EACH", "5"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+BUILD = pathlib.Path(os.environ.get("B", "build"))
+COLD = 20000
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def line(name, value, unit, method, budget=None, low_is_good=True, runs=None, spread=None,
+         peer=None, peer_value=None):
+    met = None
+    if budget is not None and value is not None:
+        met = value <= budget if low_is_good else value >= budget
+    print(json.dumps({"name": f"agent.{name}", "value": value, "unit": unit,
+                      "runs": runs or ROUNDS, "spread": spread, "peer": peer,
+                      "peer_value": peer_value, "budget": budget, "met": met,
+                      "method": method}), flush=True)
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def put_bodies(path, bodies):
+    with open(path, "wb") as out:
+        for body in bodies:
+            out.write(struct.pack(">I", len(body)) + body)
+
+
+def load(agent, path, connections, seconds, bodies, answers=None):
+    command = [str(BUILD / "test/agent/agent_bench"), agent.socket, path, str(connections),
+               str(seconds), str(bodies)] + ([str(answers)] if answers else [])
+    pids = agent.pids()
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise AssertionError(f"{run.stdout}{run.stderr}")
+    n, _, took, p50, p99 = map(float, run.stdout.split())
+    spent = sum(cpu_seconds(pid) - before[name] for name, pid in pids.items())
+    return {"rate": n / took, "p50": p50, "p99": p99, "cpu": spent / n * 1e6}
+
+
+def rates(name, agent, path, connections, bodies, budgets, note):
+    runs = [load(agent, path, connections, SECONDS, bodies) for _ in range(ROUNDS)]
+    best = max(runs, key=lambda r: r["rate"])
+    flight = f"{connections} in flight, 1 KiB, keep-alive on the unix socket, {note}"
+    for key, unit, low_is_good in (("rate", "1/s", False), ("p50", "us", True),
+                                   ("p99", "us", True), ("cpu", "us", True)):
+        values = sorted(r[key] for r in runs)
+        what = "processor time of the agent for one, " if key == "cpu" else ""
+        line(f"{name}.{key}", round(best[key], 2), unit, what + flight, budgets.get(key),
+             low_is_good, spread=[round(values[0], 2), round(values[-1], 2)])
+
+
+def cold(sender, opener, bodies, work):
+    rows = []
+    for i in range(ROUNDS):
+        sealed = work / "cold"
+        load(sender, "/v1/encrypt?to=billing", 8, 0, bodies, sealed)
+        rows.append(load(opener, "/v1/decrypt", 1 if i % 2 else 64, 0, sealed))
+    best = max(rows, key=lambda r: r["rate"])
+    line("decrypt.new-key.rate", round(best["rate"], 1), "1/s",
+         f"{COLD} messages with a secret each, opened by the keeper, 1 or 64 in flight", 4000, False,
+         spread=[round(min(r["rate"] for r in rows), 1), round(best["rate"], 1)])
+    line("decrypt.new-key.cpu", round(min(r["cpu"] for r in rows), 2), "us",
+         "processor time of agent and keeper for one")
+
+
+def bulk(name, agent, path, source, out):
+    took = []
+    for _ in range(ROUNDS):
+        begun = time.monotonic()
+        subprocess.run(["bash", "-c", "set -o pipefail; cat "
+                        f"{source} | curl -sSf -X POST -T - -H 'Expect:' --unix-socket {agent.socket} "
+                        f"'http://localhost{path}' > {out}"], check=True)
+        took.append(time.monotonic() - begun)
+    return [1024 ** 3 / 1e6 / t for t in sorted(took)]
+
+
+def openssl():
+    run = subprocess.run(["openssl", "speed", "-mr", "-seconds", "2", "-bytes", "65536", "-evp",
+                          "aes-256-gcm"], capture_output=True, text=True, check=True)
+    return next(float(l.split(":")[3]) / 1e6 for l in run.stdout.splitlines()
+                if l.startswith("+F:"))
+
+
+def bulks(sender, opener, work):
+    plain, sealed = work / "plain", work / "sealed"
+    with open(plain, "wb") as out:
+        out.truncate(1024 ** 3)
+    subprocess.run(["cat", str(plain)], stdout=subprocess.DEVNULL, check=True)
+    peer = openssl()
+    rest = {a: a.private_bytes() for a in (sender, opener)}
+    one = bulk("encrypt", sender, "/v1/encrypt?to=billing", plain, sealed)
+    two = bulk("decrypt", opener, "/v1/decrypt", sealed, "/dev/null")
+    for name, values in (("encrypt", one), ("decrypt", two)):
+        line(f"bulk.{name}", round(values[-1], 1), "MB/s", "1 GiB by curl through the socket, wall "
+             "time, client and agent on the same two cores", round(0.85 * peer, 1), False,
+             spread=[round(values[0], 1), round(values[-1], 1)],
+             peer="openssl speed AES-256-GCM, 64 KiB", peer_value=round(peer, 1))
+    grown = max(a.private_bytes() - rest[a] for a in rest) / 1024 ** 2
+    line("bulk.memory", round(grown, 2), "MiB", "Pss_Anon after it, above rest", 2)
+    plain.unlink()
+    sealed.unlink()
+
+
+def memory(agents):
+    values = sorted(a.private_bytes() / 1024 ** 2 for a in agents)
+    line("memory.rest", round(statistics.median(values), 2), "MiB",
+         "Pss_Anon of supervisor, keeper, network half; ready, nothing sent yet", 3.4,
+         spread=[round(values[0], 2), round(values[-1], 2)], runs=len(values))
+
+
+def starts(world, agent):
+    took = []
+    for _ in range(10):
+        agent.stop()
+        agent.log.write_text("")
+        begun = time.time()
+        agent.start()
+        wait_for("ready", agent.ready)
+        took.append((time.time() - begun) * 1000)
+    took.sort()
+    line("start.ready", round(statistics.median(took), 1), "ms",
+         "from starting the supervisor to /readyz, leader known, median", 300, runs=len(took),
+         spread=[round(took[0], 1), round(took[-1], 1)])
+
+
+def measure(world, work):
+    opener, second = world.revision("billing", "billing-1", 2)
+    sender, fresh = world.revision("orders", "orders-1", 2)
+    for agent in (opener, second, sender):
+        agent.start()
+    fresh.start(reuse_keys="false")
+    for agent in world.agents:
+        wait_for("ready", agent.ready, 30)
+    time.sleep(2)
+    memory([opener, second, sender])
+    small, many = work / "small", work / "many"
+    put_bodies(small, [os.urandom(1024)])
+    put_bodies(many, [os.urandom(1024)] * COLD)
+    sealed = work / "sealed-small"
+    encrypt = "/v1/encrypt?to=billing"
+    warm = {"rate": 25000, "p50": 40}
+    wide = {"rate": 60000, "cpu": 12}
+    rates("encrypt.window.1", sender, encrypt, 1, small, warm, "key window")
+    rates("encrypt.window.64", sender, encrypt, 64, small, wide, "key window")
+    rates("encrypt.new-key.1", fresh, encrypt, 1, small, {"rate": 6000}, "new secret each message")
+    load(sender, encrypt, 8, 0, many, sealed)
+    rates("decrypt.window.1", opener, "/v1/decrypt", 1, sealed, warm, "key window")
+    rates("decrypt.window.64", opener, "/v1/decrypt", 64, sealed, wide, "key window")
+    cold(fresh, opener, many, work)
+    bulks(sender, opener, work)
+    starts(world, second)
+
+
+def main():
+    subprocess.run([str(ROOT / "hack/cluster/up"), "--mode", "control-plane", "--name", CLUSTER],
+                   check=True, stdout=subprocess.DEVNULL)
+    world = World(CLUSTER, BUILD / "bin", 39471)
+    try:
+        world.begin()
+        measure(world, world.home)
+    finally:
+        world.end()
+        subprocess.run([str(ROOT / "hack/cluster/down"), "--name", CLUSTER], check=False)
+
+
+if __name__ == "__main__":
+    main()
