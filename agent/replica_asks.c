@@ -29,6 +29,22 @@ const struct crds_functionkey *agent_replica_record(struct agent_replica *r)
 	return agent_records_leader(r->records);
 }
 
+/* A key that the keeper still has and the record does not list: the record was deleted, or restored
+ * from before. It goes on opening what was sealed to it, as a retired one. */
+static struct agent_epoch unlisted(const struct agent_replica *r, const uint8_t fp[static 16])
+{
+	for (size_t i = 0; i < r->keeper.held_len; i++) {
+		struct pre_public_key key;
+		memcpy(key.b, r->keeper.held[i].key.b, sizeof(key.b));
+		const struct pre_fingerprint of = pre_fingerprint(&key);
+		if (memcmp(of.b, fp, 16) == 0)
+			return (struct agent_epoch){.state = AGENT_EPOCH_OPEN,
+				.epoch = r->keeper.held[i].epoch,
+				.key_state = CRDS_RETIRED};
+	}
+	return (struct agent_epoch){.state = AGENT_EPOCH_UNKNOWN};
+}
+
 struct agent_epoch agent_replica_epoch(struct agent_replica *r, const uint8_t fp[static 16])
 {
 	const struct crds_functionkey *leader = agent_records_leader(r->records);
@@ -46,7 +62,7 @@ struct agent_epoch agent_replica_epoch(struct agent_replica *r, const uint8_t fp
 					0)
 				e.state = AGENT_EPOCH_OPEN;
 	}
-	return e;
+	return e.state == AGENT_EPOCH_UNKNOWN ? unlisted(r, fp) : e;
 }
 
 void agent_replica_watch(struct agent_replica *r, struct agent_replica_watcher *w)
