@@ -3,7 +3,7 @@
 
 #define WATCH_IDLE_MS   150000 /* the server sends a bookmark each minute */
 #define WATCH_AGAIN_NS  (1 * NS_PER_S)
-#define WATCH_DENIED_NS (300 * NS_PER_S)
+#define WATCH_DENIED_NS (30 * NS_PER_S)
 
 static void watch_over(struct kube_lease *l, int64_t again)
 {

@@ -7,8 +7,8 @@
  *   too large a resourceVersion), after NOT_FOUND, and where the reader lost an object
  *   (kube_watch_lost): first at the last resourceVersion, refused again at "most recent";
  * - a clean end of a stream that lived a second or brought an event is resumed at once; else
- *   back-off 0.8 s, doubled to 30 s, times 1 to 2, forgotten after 2 min;
- * - DENIED, NOT_FOUND and what the server calls wrong: 2 s, doubled to 5 min, times 1 to 1.2, and
+ *   back-off 0.8 s, doubled to 8 s (client-go: 30 s), times 1 to 2, forgotten after 2 min;
+ * - DENIED, NOT_FOUND and what the server calls wrong: 2 s, doubled to 30 s, times 1 to 1.2, and
  * the state says so (short at first: CRD, RBAC and their users are often installed together);
  * - a silent connection is given up: 30 s to the status, 30 s between bytes until the objects are
  *   there, then 150 s where the server sends bookmarks, and timeoutSeconds + 30 s in any case.

@@ -4,9 +4,9 @@
 #include <inttypes.h>
 
 #define DELAY_NS      (800 * NS_PER_MS)
-#define DELAY_MAX_NS  (30 * NS_PER_S)
+#define DELAY_MAX_NS  (8 * NS_PER_S) /* with jitter twice that: who waits has stale keys */
 #define LONG_NS       (2 * NS_PER_S)
-#define LONG_MAX_NS   (300 * NS_PER_S)
+#define LONG_MAX_NS   (30 * NS_PER_S) /* somebody installs or repairs, and looks */
 #define CALM_NS       (120 * NS_PER_S)
 #define TIMEOUT_MIN_S 300
 #define TIMEOUT_MAX_S 600
