@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -29,6 +31,7 @@ func ctl(t testing.TB, arguments ...string) {
 // traffic seals at one agent and opens at all the others, ten times a second, and counts.
 type traffic struct {
 	sent, failed int
+	again        int // answers that asked to try again
 	slowest      time.Duration
 	errors       []string
 	stop         func()
@@ -60,8 +63,13 @@ func (tr *traffic) one(from, to *agent) {
 	plain := message("traffic")
 	envelope, err := from.seal("billing", plain)
 	var got []byte
-	if err == nil {
-		got, err = to.open(envelope)
+	for tries := 0; err == nil; tries++ {
+		var p *problem
+		if got, err = to.open(envelope); !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || tries == 3 {
+			break
+		}
+		err = nil
+		tr.again++
 	}
 	if err == nil && string(got) != string(plain) {
 		err = fmt.Errorf("opened something else")
@@ -120,7 +128,7 @@ func apiServerAway(t *testing.T, s *shop) {
 	if tr.failed > 0 || tr.sent < 400 {
 		t.Errorf("%d of %d messages failed while the API server was away:\n%s", tr.failed, tr.sent, strings.Join(tr.errors[:min(20, len(tr.errors))], "\n"))
 	}
-	measured("messages while the API server is away", map[string]any{"sent": tr.sent, "failed": tr.failed, "slowest_ms": ms(tr.slowest)})
+	measured("messages while the API server is away", map[string]any{"sent": tr.sent, "failed": tr.failed, "again": tr.again, "slowest_ms": ms(tr.slowest)})
 	s.whole(t, "billing", 3)
 	for _, a := range s.agents(t, "billing") {
 		opens(t, a, during)

@@ -400,8 +400,9 @@ func rightsMissing(t *testing.T, s *shop) {
 		return err
 	})
 	back := s.controllerAway(t)
-	early := seal(t, s.agents(t, "orders")[0], "billing")
-	must(t, bindings.Delete(ctx, "functionkey-agent", metav1.DeleteOptions{}))
+	sender := s.agents(t, "orders")[0]
+	early := seal(t, sender, "billing")
+	must(t, bindings.Delete(kit.Context(t), "functionkey-agent", metav1.DeleteOptions{}))
 	leader, others := s.split(t, "billing")
 	until(t, 25*time.Second, "the leader says what is missing", func(context.Context) error {
 		st, err := leader.status()
@@ -412,7 +413,11 @@ func rightsMissing(t *testing.T, s *shop) {
 	})
 	for _, a := range append(others, leader) {
 		opens(t, a, early)
-		opens(t, a, seal(t, a, "billing"))
+		opens(t, a, seal(t, sender, "billing"))
+	}
+	_, err := others[0].seal("orders", message("to somebody new"))
+	if p := (*problem)(nil); !errors.As(err, &p) || p.Type != "not-ready" || !strings.Contains(p.Detail, "may not read") {
+		t.Errorf("an agent that may not read new keys says %v", err)
 	}
 	back()
 	until(t, 30*time.Second, "the role binding is back", func(ctx context.Context) error {
