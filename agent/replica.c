@@ -331,8 +331,8 @@ static void step(uv_timer_t *timer)
 	/* As long as nothing is known, a Lease that our former network half held is kept: giving it
 	 * up would cost a leader and an epoch for nothing. */
 	if (v.synced || v.boot_ns - v.started_ns > v.lease_duration_ns)
-		kube_lease_set_will(r->lease,
-			r->plan.may_contend ? KUBE_LEASE_CONTEND : KUBE_LEASE_ABSTAIN);
+		kube_lease_set_will(
+			r->lease, r->plan.may_contend ? KUBE_LEASE_CONTEND : KUBE_LEASE_ABSTAIN);
 	note_progress(r, &v, was_leading);
 	carry_out(r, &v);
 	tell_watchers(r, &v);

@@ -31,8 +31,8 @@ struct agent_senders {
 	struct agent_core *core;
 	struct agent_pins *pins;
 	struct agent_senders_options options;
-	struct map *watches;   /* "ns" or "ns/function" -> agent_sender_watch */
-	struct map *functions; /* "ns/function" -> agent_sender_function */
+	struct map *watches;              /* "ns" or "ns/function" -> agent_sender_watch */
+	struct map *functions;            /* "ns/function" -> agent_sender_function */
 	struct envelope_windows *windows; /* NULL: nothing was sealed yet */
 	TAILQ_HEAD(, agent_senders_waiter) waiters;
 	size_t waiting;

@@ -1,0 +1,436 @@
+#include "agent/problem.h"
+#include "agent/sample.h"
+#include "agent/senders_internal.h"
+#include "pkg/kube/event.h"
+
+/* -- watches that are driven by hand -- */
+
+#define INFORMERS_MAX 80
+#define RECORDS_MAX   4
+
+struct kube_informer {
+	bool used, synced;
+	enum kube_watch_state state;
+	char ns[64], selector[256];
+	struct kube_handler handler;
+	void *ctx;
+	const struct crds_functionkey *records[RECORDS_MAX];
+	const void *found[RECORDS_MAX];
+	size_t n;
+};
+
+static struct {
+	struct kube_informer informers[INFORMERS_MAX];
+	unsigned started, freed;
+} api;
+
+int kube_informer_new(struct kube_client *client, const struct kube_informer_spec *spec,
+	const struct kube_handler *handler, void *ctx, struct kube_informer **ret_informer,
+	struct err *err)
+{
+	(void)client;
+	for (size_t i = 0; i < INFORMERS_MAX; i++) {
+		struct kube_informer *f = &api.informers[i];
+		if (f->used)
+			continue;
+		*f = (struct kube_informer){.used = true, .handler = *handler, .ctx = ctx};
+		(void)snprintf(f->ns, sizeof(f->ns), "%.*s", STR_FMT(spec->ns));
+		(void)snprintf(
+			f->selector, sizeof(f->selector), "%.*s", STR_FMT(spec->label_selector));
+		api.started++;
+		*ret_informer = f;
+		return 0;
+	}
+	return FAIL(err, ERR_TOO_LARGE, "informers");
+}
+struct kube_informer *kube_informer_free(struct kube_informer *f)
+{
+	if (f) {
+		f->used = false;
+		api.freed++;
+	}
+	return NULL;
+}
+bool kube_informer_synced(const struct kube_informer *f)
+{
+	return f->synced;
+}
+enum kube_watch_state kube_informer_state(const struct kube_informer *f)
+{
+	return f->state;
+}
+const char *kube_watch_state_name(enum kube_watch_state state)
+{
+	return state == KUBE_WATCH_WATCHING ? "watching" : "other";
+}
+int kube_informer_add_index(
+	struct kube_informer *f, kube_index_fn keys, size_t *ret_index, struct err *err)
+{
+	(void)f;
+	(void)keys;
+	(void)err;
+	*ret_index = 0;
+	return 0;
+}
+const struct kube_store *kube_informer_store(const struct kube_informer *f)
+{
+	return (const struct kube_store *)f;
+}
+size_t kube_store_by_index(const struct kube_store *store, size_t index, struct str key,
+	const void *const **ret_objects)
+{
+	struct kube_informer *f = (struct kube_informer *)(uintptr_t)store;
+	size_t n = 0;
+
+	(void)index;
+	for (size_t i = 0; i < f->n; i++)
+		if (base_str_eq(f->records[i]->function, key))
+			f->found[n++] = f->records[i];
+	*ret_objects = f->found;
+	return n;
+}
+void kube_event_emit(struct kube_events *events, const struct kube_event *event)
+{
+	(void)events;
+	(void)event;
+}
+
+/* -- the world -- */
+
+struct world {
+	struct sample sample;
+	struct agent_core core;
+	struct env_fake clock;
+	uv_loop_t loop;
+	struct agent_senders *senders;
+	struct envelope_context *envelope;
+	unsigned again;
+};
+
+static void on_again(void *ctx)
+{
+	((struct world *)ctx)->again++;
+}
+
+static void world_begin(struct world *w)
+{
+	const struct agent_senders_options options = {.refuse_broken = true};
+
+	memset(&api, 0, sizeof(api));
+	*w = (struct world){.again = 0};
+	w->clock = (struct env_fake){.boot_ns = 100 * NS_PER_S, .wall_ns = NS_PER_S, .seed = 9};
+	sample_begin(&w->sample, 1, "billing-1");
+	assert_int_equal(uv_loop_init(&w->loop), 0);
+	w->core = (struct agent_core){
+		.env = base_env_fake(&w->clock), .loop = &w->loop, .self = {.ns = STR("shop")}};
+	assert_ok("pre", pre_context_new(&w->core.env, &w->core.pre, err));
+	assert_ok("envelope", envelope_context_new(&w->core.env, &w->envelope, err));
+	assert_ok("senders", agent_senders_new(&w->core, &options, &w->senders, err));
+}
+
+static void world_end(struct world *w)
+{
+	agent_senders_free(w->senders);
+	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&w->loop), 0);
+	envelope_context_free(w->envelope);
+	pre_context_free(w->core.pre);
+	sample_done(&w->sample);
+	assert_int_equal(api.started, api.freed);
+}
+
+static void arrive(struct kube_informer *f, const struct crds_functionkey *record)
+{
+	f->synced = true;
+	f->state = KUBE_WATCH_WATCHING;
+	if (record) {
+		f->records[f->n++] = record;
+		f->handler.on(f->ctx, KUBE_ADDED, NULL, record);
+	}
+	f->handler.synced(f->ctx);
+}
+
+/* A second goes by: the tick runs once. */
+static void second(struct world *w)
+{
+	w->clock.boot_ns += NS_PER_S;
+	w->senders->timer.timer_cb(&w->senders->timer);
+}
+
+/* Whoever waits is woken. */
+static void turn(struct world *w)
+{
+	if (uv_is_active((uv_handle_t *)&w->senders->wake)) {
+		(void)uv_timer_stop(&w->senders->wake);
+		w->senders->wake.timer_cb(&w->senders->wake);
+	}
+}
+
+static int find(struct world *w, const char *function, struct agent_senders_waiter *waiter,
+	const struct agent_recipients **ret, struct err *err)
+{
+	return agent_senders_find(w->senders, STR("shop"), base_str(function), waiter, ret, err);
+}
+
+static uint64_t misses(struct world *w)
+{
+	return agent_senders_stats(w->senders).windows.misses;
+}
+
+static void use(struct world *w)
+{
+	struct agent_senders_waiter waiter = {.again = on_again, .ctx = w};
+	const struct agent_recipients *to = NULL;
+	const struct secret *k = NULL;
+	struct envelope_header h = {.type = STR("x")};
+
+	assert_ok("find", find(w, "billing", &waiter, &to, err));
+	assert_ok("window", agent_senders_window(w->senders, to, &h, &k, err));
+	assert_int_equal(h.recipient_count, 1);
+}
+
+static void the_first_message_waits_for_the_watch(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	assert_string_equal(api.informers[0].ns, "shop");
+	assert_string_equal(api.informers[0].selector,
+		"functionkey.dev/role=leader,functionkey.dev/function=billing");
+	arrive(&api.informers[0], &w.sample.fk);
+	turn(&w);
+	assert_int_equal(w.again, 1);
+	assert_ok("now", find(&w, "billing", &waiter, &to, err));
+	assert_int_equal(to->n, 1);
+	assert_int_equal(api.started, 1);
+	world_end(&w);
+}
+
+static void waiting_ends(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	for (int i = 0; i < 5; i++)
+		second(&w);
+	turn(&w);
+	assert_int_equal(w.again, 1);
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_NOT_READY);
+	assert_int_equal(agent_problem_of(&why), AGENT_PROBLEM_NOT_READY);
+	/* Who may not read is told at once, and what to do. */
+	const struct err denied = {.class = ERR_DENIED, .msg = "forbidden"};
+	waiter.until_ns = 0;
+	api.informers[0].handler.trouble(api.informers[0].ctx, &denied);
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_NOT_READY);
+	assert_non_null(strstr(why.msg, "functionkey.dev/senders"));
+	assert_int_equal(why.retry_after, 30);
+	world_end(&w);
+}
+
+static void waiters_are_bounded_and_may_leave(void **state)
+{
+	static struct agent_senders_waiter waiters[AGENT_SENDERS_WAITING_MAX + 1];
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	for (size_t i = 0; i < ARRAY_LEN(waiters); i++) {
+		waiters[i] = (struct agent_senders_waiter){.again = on_again, .ctx = &w};
+		assert_int_equal(find(&w, "billing", &waiters[i], &to, &why),
+			i < AGENT_SENDERS_WAITING_MAX ? AGENT_SENDERS_WAIT : -(int)ERR_NOT_READY);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(waiters); i++)
+		agent_senders_cancel(w.senders, &waiters[i]);
+	assert_int_equal(agent_senders_stats(w.senders).waiting, 0);
+	arrive(&api.informers[0], &w.sample.fk);
+	turn(&w);
+	assert_int_equal(w.again, 0);
+	world_end(&w);
+}
+
+static void nobody_knows_that_function(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	assert_int_equal(find(&w, "nobody", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	arrive(&api.informers[0], NULL);
+	turn(&w);
+	assert_int_equal(find(&w, "nobody", &waiter, &to, &why), -(int)ERR_NOT_FOUND);
+	assert_int_equal(agent_senders_stats(w.senders).functions, 0);
+	static const char *const bad[] = {"", "a b", "-a", "a-", "a,b=c", "a/b", "ä"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(find(&w, bad[i], &waiter, &to, &why), -(int)ERR_INVALID);
+		assert_int_equal(agent_problem_of(&why), AGENT_PROBLEM_MALFORMED);
+	}
+	assert_int_equal(agent_senders_find(w.senders, STR("A"), STR("b"), &waiter, &to, &why),
+		-(int)ERR_INVALID);
+	world_end(&w);
+}
+
+static void windows_end_with_changes_and_with_the_watch(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	struct kube_informer *f = &api.informers[0];
+	arrive(f, &w.sample.fk);
+	turn(&w);
+	use(&w);
+	use(&w);
+	assert_int_equal(misses(&w), 1);
+	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
+	use(&w);
+	assert_int_equal(misses(&w), 2);
+	/* A watch that is lost for long ends windows; what is known is still used. */
+	f->state = KUBE_WATCH_RETRYING;
+	for (int i = 0; i < 4; i++)
+		second(&w);
+	use(&w);
+	assert_int_equal(misses(&w), 2);
+	for (int i = 0; i < 4; i++)
+		second(&w);
+	use(&w);
+	assert_int_equal(misses(&w), 3);
+	f->state = KUBE_WATCH_WATCHING;
+	second(&w);
+	use(&w);
+	second(&w);
+	use(&w);
+	assert_int_equal(misses(&w), 3);
+	/* A new epoch is taken up at once, and only with a link to the one before. */
+	(void)sample_key(&w.sample, 2, 1, CRDS_ACTIVE);
+	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
+	assert_ok("find", find(&w, "billing", &waiter, &to, err));
+	assert_int_equal(to->epoch, 2);
+	(void)sample_key(&w.sample, 3, 0, CRDS_ACTIVE);
+	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_TAMPERED);
+	assert_int_equal(agent_senders_stats(w.senders).doubts[AGENT_DOUBT_CONTINUITY], 1);
+	world_end(&w);
+}
+
+static void many_functions_share_one_watch(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	assert_int_equal(find(&w, "a", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	agent_senders_cancel(w.senders, &waiter);
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	agent_senders_cancel(w.senders, &waiter);
+	arrive(&api.informers[1], &w.sample.fk);
+	use(&w);
+	assert_int_equal(find(&w, "c", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	agent_senders_cancel(w.senders, &waiter);
+	assert_string_equal(api.informers[2].selector, "functionkey.dev/role=leader");
+	assert_int_equal(find(&w, "d", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	agent_senders_cancel(w.senders, &waiter);
+	assert_int_equal(api.started, 3);
+	use(&w); /* by its own watch still */
+	arrive(&api.informers[2], &w.sample.fk);
+	second(&w);
+	assert_int_equal(api.freed, 2);
+	use(&w);
+	assert_int_equal(agent_senders_stats(w.senders).watches, 1);
+	world_end(&w);
+}
+
+static void what_is_idle_is_forgotten_but_for_its_pins(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	agent_senders_cancel(w.senders, &waiter);
+	arrive(&api.informers[0], &w.sample.fk);
+	use(&w);
+	w.clock.boot_ns += AGENT_SENDERS_IDLE_NS;
+	second(&w);
+	const struct agent_senders_stats s = agent_senders_stats(w.senders);
+	assert_int_equal(s.functions, 0);
+	assert_int_equal(s.watches, 0);
+	assert_int_equal(s.windows.live, 0);
+	assert_int_equal(s.pins, 1);
+	assert_false(w.senders->ticking);
+	world_end(&w);
+}
+
+static void namespaces_are_bounded(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct err why = {0};
+	struct world w;
+	char ns[16];
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	for (unsigned i = 0; i < AGENT_SENDERS_WATCHES_MAX; i++) {
+		(void)snprintf(ns, sizeof(ns), "ns-%u", i);
+		assert_int_equal(
+			agent_senders_find(w.senders, base_str(ns), STR("f"), &waiter, &to, &why),
+			AGENT_SENDERS_WAIT);
+		agent_senders_cancel(w.senders, &waiter);
+	}
+	assert_int_equal(agent_senders_find(w.senders, STR("more"), STR("f"), &waiter, &to, &why),
+		-(int)ERR_NOT_READY);
+	w.clock.boot_ns += 20 * NS_PER_S;
+	waiter.until_ns = 0;
+	assert_int_equal(agent_senders_find(w.senders, STR("more"), STR("f"), &waiter, &to, &why),
+		AGENT_SENDERS_WAIT);
+	assert_int_equal(agent_senders_stats(w.senders).watches, AGENT_SENDERS_WATCHES_MAX);
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_message_waits_for_the_watch),
+		cmocka_unit_test(waiting_ends),
+		cmocka_unit_test(waiters_are_bounded_and_may_leave),
+		cmocka_unit_test(nobody_knows_that_function),
+		cmocka_unit_test(windows_end_with_changes_and_with_the_watch),
+		cmocka_unit_test(many_functions_share_one_watch),
+		cmocka_unit_test(what_is_idle_is_forgotten_but_for_its_pins),
+		cmocka_unit_test(namespaces_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
