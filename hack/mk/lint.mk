@@ -1,7 +1,7 @@
 # Lint: programs in hack/lint, each of which can be run by itself.
 .PHONY: lint format tidy
-lint: $(call archives,$(ARCHIVES)) $(PROGRAMS) ## Format, layers, symbols, banned words, comments, clang-tidy; LINT="docs tidy" for some
-	hack/lint/run --build $(B) $(LINT)
+lint: $(call archives,$(ARCHIVES)) $(PROGRAMS) ## Format, layers, symbols, banned words, comments, clang-tidy; CHECKS="docs tidy" for some
+	hack/lint/run --build $(B) $(CHECKS)
 
 format: ## Format all C files
 	git ls-files '*.c' '*.h' | xargs clang-format -i
