@@ -120,7 +120,7 @@ void sim_keeper_kill(struct sim_replica *r, int64_t again)
 	sim_half_kill(r, -1);
 	r->keeper = keeper_free(r->keeper);
 	memset(r->held, 0, sizeof(r->held));
-	r->accepted_term = r->checked_epoch = 0;
+	r->accepted_term = r->checked_epoch = r->committed_ns = 0;
 	if (new_keeper(r))
 		sim_after(r->world, NULL, again, start_half, r);
 }

@@ -89,6 +89,7 @@ struct sim_replica {
 	struct kube_client *half; /* NULL: none runs now */
 	/* for the invariants */
 	int64_t accepted_term;
+	int64_t committed_ns;  /* when its inbox key last changed */
 	int64_t checked_epoch; /* that it opened when it said ready */
 	bool held[SIM_EPOCHS_MAX];
 };
