@@ -58,6 +58,7 @@ struct http_server {
 	uint64_t socket_ino; /* of unix_path: what to remove */
 	bool ticking, draining;
 	bool running; /* within libmicrohttpd */
+	bool woken;   /* a request since its last run began: its time-out does not tell */
 	bool paused;  /* not listening until the next tick */
 	unsigned connections, busy;
 	struct http_conn *conns;

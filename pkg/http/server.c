@@ -16,17 +16,17 @@ int64_t http_now(const struct http_server *s)
  * next round of the loop, so that one busy connection does not hold up everything else. */
 static void run(struct http_server *s)
 {
-	MHD_UNSIGNED_LONG_LONG ms = 1;
+	bool more = true;
 
 	s->running = true;
-	for (int i = 0; i < RUNS_AT_ONCE; i++) {
+	for (int i = 0; i < RUNS_AT_ONCE && more; i++) {
+		MHD_UNSIGNED_LONG_LONG ms = 1;
+		s->woken = false;
 		(void)MHD_run(s->mhd);
-		if (MHD_get_timeout(s->mhd, &ms) != MHD_YES || ms > 0)
-			break;
-		ms = 0;
+		more = (MHD_get_timeout(s->mhd, &ms) == MHD_YES && ms == 0) || s->woken;
 	}
 	s->running = false;
-	if (ms == 0)
+	if (more)
 		http_run_soon(s);
 }
 
@@ -45,6 +45,7 @@ static void on_again(uv_idle_t *again)
 
 void http_run_soon(struct http_server *s)
 {
+	s->woken = true;
 	if (!s->running)
 		(void)uv_idle_start(&s->again, on_again);
 }
