@@ -7,7 +7,7 @@
 
 struct agent_records {
 	struct agent_core *core;
-	void (*changed)(void *ctx);
+	struct agent_records_handler handler;
 	void *ctx;
 	struct kube_informer *pair;    /* Leader and own Member record */
 	struct kube_informer *members; /* while leading; NULL else */
@@ -62,14 +62,14 @@ static void on_change(void *ctx, enum kube_change change, const void *old, const
 	if (newer && (as_new(seen, newer) ||
 			     (change == KUBE_DELETED && base_str_eq(seen->uid, newer->uid))))
 		drop_newer(r, seen->name);
-	r->changed(r->ctx);
+	r->handler.changed(r->ctx);
 }
 
 static void on_synced(void *ctx)
 {
 	struct agent_records *r = ctx;
 
-	r->changed(r->ctx);
+	r->handler.changed(r->ctx);
 }
 
 static void on_trouble(void *ctx, const struct err *err)
@@ -77,6 +77,7 @@ static void on_trouble(void *ctx, const struct err *err)
 	struct agent_records *r = ctx;
 
 	log_write(r->core->log, LOG_WARN, "cannot watch the FunctionKeys", LOG_ERR("error", err));
+	r->handler.trouble(r->ctx, err);
 }
 
 static int inform(struct agent_records *r, struct str selector, struct kube_informer **ret_informer,
@@ -92,8 +93,8 @@ static int inform(struct agent_records *r, struct str selector, struct kube_info
 	return kube_informer_new(r->core->client, &spec, &handler, r, ret_informer, err);
 }
 
-int agent_records_new(struct agent_core *core, void (*changed)(void *ctx), void *ctx,
-	struct agent_records **ret_records, struct err *err)
+int agent_records_new(struct agent_core *core, const struct agent_records_handler *handler,
+	void *ctx, struct agent_records **ret_records, struct err *err)
 {
 	_cleanup_(agent_records_free) struct agent_records *r = base_alloc(1, sizeof(*r));
 	_cleanup_(base_buf_done) struct buf selector = base_buf(512);
@@ -101,7 +102,7 @@ int agent_records_new(struct agent_core *core, void (*changed)(void *ctx), void 
 	if (!r)
 		return FAIL(err, ERR_NOMEM, "records");
 	r->core = core;
-	r->changed = changed;
+	r->handler = *handler;
 	r->ctx = ctx;
 	TRY(base_map_new(AGENT_MEMBERS_MAX, &r->newer, err));
 	TRY(base_buf_addf(&selector, err, CRDS_LABEL_FOR " in (%.*s,%.*s)",
@@ -237,11 +238,11 @@ void agent_records_put(struct agent_records *r, struct crds_functionkey *fk)
 		return;
 	}
 	crds_functionkey_free(old);
-	r->changed(r->ctx);
+	r->handler.changed(r->ctx);
 }
 
 void agent_records_forget(struct agent_records *r, struct str name)
 {
 	drop_newer(r, name);
-	r->changed(r->ctx);
+	r->handler.changed(r->ctx);
 }

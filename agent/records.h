@@ -15,9 +15,14 @@
 
 struct agent_records;
 
-/* changed is called from the loop after anything changed; several changes may come as one. */
-int agent_records_new(struct agent_core *core, void (*changed)(void *ctx), void *ctx,
-	struct agent_records **ret_records, struct err *err) must_check;
+/* Called from the loop. */
+struct agent_records_handler {
+	void (*changed)(void *ctx);                        /* several changes may come as one */
+	void (*trouble)(void *ctx, const struct err *err); /* a watch failed, and begins again */
+};
+
+int agent_records_new(struct agent_core *core, const struct agent_records_handler *handler,
+	void *ctx, struct agent_records **ret_records, struct err *err) must_check;
 struct agent_records *agent_records_free(struct agent_records *r);
 CLEANUP_FREE(struct agent_records, agent_records_free);
 

@@ -78,11 +78,16 @@ static void rest_after(struct agent_replica *r, struct agent_rest *rest, const s
 	rest->until_ns = base_boot_ns(&r->core->env) + base_jitter(&r->core->env, wait / 2, wait);
 }
 
+void agent_replica_note(struct agent_replica *r, const char *what, const struct err *err)
+{
+	(void)snprintf(r->trouble, sizeof(r->trouble), "%s: %s: %.120s", what,
+		base_err_class_name(err->class), err->msg);
+}
+
 static void note_trouble(
 	struct agent_replica *r, const struct agent_job *job, const struct err *err)
 {
-	(void)snprintf(r->trouble, sizeof(r->trouble), "%s: %s: %.120s",
-		protocol_kind_name(job->kind), base_err_class_name(err->class), err->msg);
+	agent_replica_note(r, protocol_kind_name(job->kind), err);
 	log_write(r->core->log, LOG_WARN, "an action failed and will be tried again",
 		LOG_STR("action", base_str(protocol_kind_name(job->kind))),
 		LOG_STR("subject", base_str(job->subject)), LOG_ERR("error", err));
@@ -348,8 +353,15 @@ static void records_changed(void *ctx)
 	agent_replica_wake(ctx);
 }
 
+static void records_trouble(void *ctx, const struct err *err)
+{
+	agent_replica_note(ctx, "watch", err);
+}
+
 int agent_replica_new(struct agent_core *core, struct agent_replica **ret_replica, struct err *err)
 {
+	static const struct agent_records_handler handler = {
+		.changed = records_changed, .trouble = records_trouble};
 	_cleanup_(agent_replica_free) struct agent_replica *r = base_alloc(1, sizeof(*r));
 
 	if (!r)
@@ -362,7 +374,7 @@ int agent_replica_new(struct agent_core *core, struct agent_replica **ret_replic
 	r->timer.data = r;
 	r->timer.timer_cb = step;
 	r->timer_open = true;
-	TRY(agent_records_new(core, records_changed, r, &r->records, err));
+	TRY(agent_records_new(core, &handler, r, &r->records, err));
 	TRY(agent_replica_run_lease(r, err));
 	TRY(agent_replica_ask_keeper(r, err));
 	*ret_replica = STEAL(r);

@@ -108,6 +108,9 @@ int agent_start_count(struct agent_job *job, const struct protocol_action *actio
 int agent_job_write(struct agent_job *job, enum kube_verb verb, struct str name,
 	struct str subresource, struct str body, struct err *err) must_check;
 
+/* The last failure, for the status: what was tried, and why it failed. */
+void agent_replica_note(struct agent_replica *r, const char *what, const struct err *err);
+
 /* Tells people: one event on the Leader record. */
 void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
 	const char *action, struct str note);

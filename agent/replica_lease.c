@@ -74,8 +74,7 @@ static void lease_trouble(void *ctx, const struct err *err)
 {
 	struct agent_replica *r = ctx;
 
-	(void)snprintf(r->trouble, sizeof(r->trouble), "lease: %s: %.120s",
-		base_err_class_name(err->class), err->msg);
+	agent_replica_note(r, "lease", err);
 	log_write(r->core->log, LOG_WARN, "the lease cannot be read or written",
 		LOG_ERR("error", err));
 }
