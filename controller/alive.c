@@ -4,6 +4,7 @@
 #include "pkg/base/text.h"
 
 #define ENDPOINT_MAX 300
+#define REQUEST      "GET /v1/alive HTTP/1.1\r\nHost: agent\r\n\r\n"
 #define READ_MAX     512
 
 struct controller_watchdog {
@@ -26,6 +27,7 @@ struct connection {
 	uv_tcp_t tcp;
 	uv_connect_t connect;
 	uv_write_t write;
+	char request[sizeof(REQUEST)];
 	char buffer[READ_MAX];
 };
 
@@ -103,9 +105,8 @@ static void on_written(uv_write_t *write, int status)
 
 static void on_connect(uv_connect_t *connect, int status)
 {
-	static char request[] = "GET /v1/alive HTTP/1.1\r\nHost: agent\r\n\r\n";
 	struct connection *c = container_of(connect, struct connection, connect);
-	uv_buf_t buf = uv_buf_init(request, sizeof(request) - 1);
+	uv_buf_t buf = uv_buf_init(c->request, sizeof(c->request) - 1);
 
 	if (!c->dog)
 		return;
@@ -152,6 +153,7 @@ static void try_again(uv_timer_t *timer)
 		return;
 	}
 	c->dog = dog;
+	memcpy(c->request, REQUEST, sizeof(REQUEST));
 	dog->connection = c;
 	(void)uv_tcp_keepalive(&c->tcp, 1, 15);
 	const int r =
