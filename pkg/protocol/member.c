@@ -74,18 +74,17 @@ static void accept_grants(
 {
 	bool verified = false;
 
-	if (!v->leader || !v->leader->has_leader)
+	if (!v->leader || !v->leader->has_leader || v->leader_check == PROTOCOL_REFUSED)
 		return;
+	/* At once, and not when the grant has come: it will come from this one. */
+	if (v->leader_check == PROTOCOL_UNCHECKED) {
+		(void)protocol_add(plan, PROTOCOL_CHECK_LEADER);
+		return;
+	}
 	for (size_t i = 0; i < v->own->grants_len; i++) {
 		const struct crds_key *key = grant_key(v, &v->own->grants[i]);
 		if (!key || number_is_taken(v, key->epoch))
 			continue;
-		if (v->leader_check == PROTOCOL_REFUSED)
-			return;
-		if (v->leader_check == PROTOCOL_UNCHECKED) {
-			(void)protocol_add(plan, PROTOCOL_CHECK_LEADER);
-			return;
-		}
 		if (!verified && protocol_leader_verify(v->leader, ctx, NULL) < 0)
 			return;
 		verified = true;
