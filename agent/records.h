@@ -21,8 +21,8 @@ struct agent_records_handler {
 	void (*trouble)(void *ctx, const struct err *err); /* a watch failed, and begins again */
 };
 
-/* Begins to watch; the handler is borrowed. The caller owns *ret_records. free: NULL is fine; returns
- * NULL. */
+/* Begins to watch; the handler is borrowed. The caller owns *ret_records. free: NULL is fine;
+ * returns NULL. */
 int agent_records_new(struct agent_core *core, const struct agent_records_handler *handler,
 	void *ctx, struct agent_records **ret_records, struct err *err) must_check;
 struct agent_records *agent_records_free(struct agent_records *r);
