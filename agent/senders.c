@@ -80,8 +80,7 @@ void agent_sender_forget(struct agent_senders *s, struct agent_sender_function *
 	char text[AGENT_SENDER_KEY];
 
 	agent_sender_end_windows(s, f);
-	(void)base_map_remove(
-		s->functions, agent_sender_key(base_str(f->ns), base_str(f->function), text));
+	(void)base_map_remove(s->functions, agent_sender_key(f->ns, f->function, text));
 	agent_recipients_free(f->to);
 	base_free(f);
 }
@@ -152,11 +151,13 @@ static int function_of(struct agent_senders *s, struct str ns, struct str functi
 	if (!f) {
 		if (base_map_len(s->functions) >= AGENT_SENDERS_FUNCTIONS_MAX)
 			return REFUSE_AS(err, NOT_READY, "messages go to too many functions");
-		f = base_alloc(1, sizeof(*f));
+		f = base_alloc(1, sizeof(*f) + ns.n + function.n);
 		if (!f)
 			return FAIL(err, ERR_NOMEM, "function");
-		memcpy(f->ns, ns.p, ns.n);
-		memcpy(f->function, function.p, function.n);
+		memcpy(f->text, ns.p, ns.n);
+		memcpy(f->text + ns.n, function.p, function.n);
+		f->ns = base_str_n(f->text, ns.n);
+		f->function = base_str_n(f->text + ns.n, function.n);
 		if (base_map_put(s->functions, key, f, NULL, err) < 0) {
 			base_free(f);
 			return FAIL(err, ERR_NOMEM, "function");
@@ -198,9 +199,9 @@ static int choose(struct agent_senders *s, const struct agent_sender_watch *w,
 		.pre = s->core->pre,
 		.refuse_broken = s->options.refuse_broken,
 		.doubts = {.tell = tell_doubt, .ctx = s}};
-	const size_t n = agent_sender_watch_records(w, base_str(f->function), &records);
+	const size_t n = agent_sender_watch_records(w, f->function, &records);
 
-	return agent_recipients_choose(&chooser, records, n, base_str(f->function), &f->to, err);
+	return agent_recipients_choose(&chooser, records, n, f->function, &f->to, err);
 }
 
 static int not_synced(struct agent_senders *s, const struct agent_sender_watch *w,
@@ -301,10 +302,9 @@ bool agent_senders_next(const struct agent_senders *s, size_t *at, struct agent_
 	if (!base_map_next(s->functions, at, &key, &value))
 		return false;
 	const struct agent_sender_function *f = value;
-	const struct agent_sender_watch *w =
-		agent_senders_watch_find(s, base_str(f->ns), base_str(f->function));
-	*ret = (struct agent_sender_row){.ns = base_str(f->ns),
-		.function = base_str(f->function),
+	const struct agent_sender_watch *w = agent_senders_watch_find(s, f->ns, f->function);
+	*ret = (struct agent_sender_row){.ns = f->ns,
+		.function = f->function,
 		.to = f->to,
 		.used_ns = f->used_ns,
 		.watch = w ? kube_watch_state_name(kube_informer_state(w->informer)) : "none"};

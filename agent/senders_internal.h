@@ -21,10 +21,12 @@ struct agent_sender_watch {
 	struct err trouble; /* the last; class 0: none since it was in sync */
 };
 
+/* One block: there may be thousands. */
 struct agent_sender_function {
-	char ns[AGENT_NS_MAX + 1], function[AGENT_FN_MAX + 1];
+	struct str ns, function;     /* in text */
 	struct agent_recipients *to; /* NULL: to be chosen from the records at hand */
 	int64_t used_ns;
+	char text[];
 };
 
 struct agent_senders {

@@ -175,8 +175,8 @@ int agent_senders_watch(struct agent_senders *s, struct str ns, struct str funct
 
 static bool serves(const struct agent_sender_watch *w, const struct agent_sender_function *f)
 {
-	return base_str_eq(base_str(w->ns), base_str(f->ns)) &&
-	       (!w->function[0] || base_str_eq(base_str(w->function), base_str(f->function)));
+	return base_str_eq(base_str(w->ns), f->ns) &&
+	       (!w->function[0] || base_str_eq(base_str(w->function), f->function));
 }
 
 static void end_windows(struct agent_senders *s, const struct agent_sender_watch *w)

@@ -60,9 +60,10 @@ class Agent:
         self.home.mkdir()
         self.socket = str(self.home / "agent.sock")
         self.log = self.home / "log"
-        self.process = None
+        self.process, self.config, self.begun = None, None, 0
 
     def start(self, **options):
+        self.config = self.config or self.world.kubeconfig(self.pod, self.home)
         labels, owner = self.pod["metadata"]["labels"], self.pod["metadata"]["ownerReferences"][0]
         env = {
             "POD_NAME": self.name, "POD_NAMESPACE": NAMESPACE,
@@ -74,11 +75,12 @@ class Agent:
         }
         arguments = [str(self.world.bin / "functionkey-agent"), "run", "--socket", self.socket,
                      "--peer-address", f"127.0.0.1:{self.port}",
-                     "--kubeconfig", str(self.world.kubeconfig(self.pod, self.home)),
+                     "--kubeconfig", str(self.config),
                      "--log-format", "json"]
         for name, value in {**LEASE, **options}.items():
             arguments.append(f"--{name.replace('_', '-')}={value}")
         with open(self.log, "ab") as log:
+            self.begun = time.monotonic()
             self.process = subprocess.Popen(arguments, env=env, stdout=log, stderr=log,
                                             start_new_session=True)
         return self
@@ -207,10 +209,10 @@ class World:
         self.kubectl("apply", "-f", "-", given=json.dumps(
             {"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
-    def begin(self):
+    def begin(self, policies=("keys", "leases", "records")):
         self.kubectl("apply", "-f", str(ROOT / "crds/functionkey.yaml"),
                      "-f", str(ROOT / "manifests/base/rbac-agent.yaml"),
-                     *[word for name in ("keys", "leases", "records")
+                     *[word for name in policies
                        for word in ("-f", str(ROOT / f"manifests/base/policy-{name}.yaml"))])
         self.kubectl("wait", "--for=condition=Established", "crd/functionkeys.functionkey.dev")
         self.apply(
