@@ -79,12 +79,15 @@ static size_t lease_revision(const void *object, struct str *keys)
 	return 1;
 }
 
-/* Almost every pod has the label; the few that have not are found by their own name or owner. */
+/* Almost every pod has the label; the few that have not are looked through: the revision of a pod
+ * without an owner and with an odd name hangs on its UID. */
+#define UNLABELLED STR("/")
+
 static size_t pod_revision(const void *object, struct str *keys)
 {
 	const struct crds_pod *pod = object;
 
-	keys[0] = pod->revision.n ? pod->revision : pod->owner_uid.n ? pod->owner_name : pod->name;
+	keys[0] = pod->revision.n ? pod->revision : UNLABELLED;
 	return 1;
 }
 
@@ -240,19 +243,22 @@ static int room(void *list, size_t *cap, size_t n, struct err *err)
 static int look_pods(struct controller_world *w, struct str ns, struct str revision,
 	struct controller_view *v, struct err *err)
 {
-	const void *const *found = NULL;
+	const struct str keys[] = {revision, UNLABELLED};
 	char key[512];
 	char want[512];
-	const size_t n = kube_store_by_index(kube_informer_store(w->slots[PODS].informer),
-		w->slots[PODS].by_revision, revision, &found);
 	size_t kept = 0;
 
 	if (!join(ns, revision, want))
 		return 0;
-	TRY(room(&w->pods, &w->pods_cap, n, err));
-	for (size_t i = 0; i < n; i++)
-		if (controller_pod_key(found[i], key) && strcmp(key, want) == 0)
-			w->pods[kept++] = found[i];
+	for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+		const void *const *found = NULL;
+		const size_t n = kube_store_by_index(kube_informer_store(w->slots[PODS].informer),
+			w->slots[PODS].by_revision, keys[k], &found);
+		TRY(room(&w->pods, &w->pods_cap, kept + n, err));
+		for (size_t i = 0; i < n; i++)
+			if (controller_pod_key(found[i], key) && strcmp(key, want) == 0)
+				w->pods[kept++] = found[i];
+	}
 	v->pods = w->pods;
 	v->pods_len = kept;
 	return 0;
