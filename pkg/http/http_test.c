@@ -149,6 +149,20 @@ static void test_a_slow_handler_holds_the_sender_up(void **state)
 	serve_stop(&s);
 }
 
+/* Hundreds of times: were one put off to the next tick, this would take minutes. */
+static void test_a_handler_that_wakes_itself_goes_on_at_once(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+
+	(void)state;
+	assert_int_equal(
+		shell("test $(head -c 1000000 /dev/zero | curl -sfS -m 20 --unix-socket $p -T - "
+		      "-X POST http://x/wake) = 1000000",
+			&s),
+		0);
+	serve_stop(&s);
+}
+
 static void test_a_slow_reader_holds_the_handler_up(void **state)
 {
 	struct served s = serve_start((struct http_config){.name = NULL});
@@ -447,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_params_queries_and_problems),
 		cmocka_unit_test(test_fifty_megabytes_in_constant_memory),
 		cmocka_unit_test(test_a_slow_handler_holds_the_sender_up),
+		cmocka_unit_test(test_a_handler_that_wakes_itself_goes_on_at_once),
 		cmocka_unit_test(test_a_slow_reader_holds_the_handler_up),
 		cmocka_unit_test(test_a_cut_answer_is_an_error_for_clients),
 		cmocka_unit_test(test_a_client_that_leaves_is_told_once),

@@ -176,6 +176,15 @@ static int slow_body(void *ctx, struct http_request *r, const uint8_t *p, size_t
 	return count_body(ctx, r, p, *ret_taken, ret_taken, err);
 }
 
+/* Takes a part and is ready for the rest at once. */
+static int wake_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n,
+	size_t *ret_taken, struct err *err)
+{
+	*ret_taken = (n + 1) / 2;
+	http_resume(r);
+	return count_body(ctx, r, p, *ret_taken, ret_taken, err);
+}
+
 static int flood(struct world *w, struct http_request *r, struct err *err)
 {
 	static const uint8_t zeros[200000];
@@ -291,6 +300,8 @@ static const struct http_route test_routes[] = {
 	{"GET", "/hold", OPS(.begin = on_begin, .end = hold_end), .flags = HTTP_LONG},
 	{"GET", "/hold/a/while", OPS(.begin = on_begin, .end = hold_end)},
 	{"POST", "/slow", OPS(.begin = on_begin, .body = slow_body, .end = count_end),
+		.body_max = BIG},
+	{"POST", "/wake", OPS(.begin = on_begin, .body = wake_body, .end = count_end),
 		.body_max = BIG},
 	{"GET", "/flood", OPS(.begin = on_begin, .end = flood_end, .writable = flood_writable),
 		.flags = HTTP_LONG},
