@@ -41,10 +41,15 @@ static void told(const struct agent_job *job)
 			base_str_n(note, n > 0 ? (size_t)n : 0));
 	} else if (job->kind == PROTOCOL_ACTIVATE) {
 		const bool lost = base_str_eq(base_str(a->reason), STR("KeyLost"));
-		n = snprintf(note, sizeof(note),
-			lost ? "epoch %lld is active; nobody could open epoch %lld any more (%s)"
-			     : "epoch %lld is active; epoch %lld was before (%s)",
-			(long long)a->epoch, (long long)a->previous, a->reason);
+		if (a->previous == 0)
+			n = snprintf(note, sizeof(note), "epoch %lld is active, the first",
+				(long long)a->epoch);
+		else
+			n = snprintf(note, sizeof(note),
+				lost ? "epoch %lld is active; nobody could open epoch %lld any "
+				       "more (%s)"
+				     : "epoch %lld is active; epoch %lld was before (%s)",
+				(long long)a->epoch, (long long)a->previous, a->reason);
 		agent_replica_tell(job->r, lost, lost ? "KeyLost" : "KeyActivated", "Activate",
 			base_str_n(note, n > 0 ? (size_t)n : 0));
 	}
