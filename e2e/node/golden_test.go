@@ -64,7 +64,7 @@ var variable = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "FINGERPRINT"},
 	{regexp.MustCompile(`(Kfrag:\s+)\S+`), "${1}SEALED"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
-	{regexp.MustCompile(`(Resource Version:\s+)\d+`), "${1}N"},
+	{regexp.MustCompile(`((Resource Version|Generation):\s+)\d+`), "${1}N"},
 	{regexp.MustCompile(`(?m)\b\d+(m\d*)?s$`), "AGE"},
 	{regexp.MustCompile(`\b\d+(m\d*)?s\b( \(x\d+ over \d+(m\d*)?s\))?`), "AGE"},
 }
@@ -82,8 +82,14 @@ func (n names) normal(out string, describe bool) string {
 		trimmed := strings.TrimLeft(line, " ")
 		lines[i] = line[:len(line)-len(trimmed)] + strings.TrimRight(wide.ReplaceAllString(trimmed, "  "), " ")
 	}
-	if !describe && len(lines) > 1 {
-		sort.Strings(lines[1:])
+	rows := lines
+	for i, line := range lines {
+		if strings.HasPrefix(line, "NAME") || strings.HasPrefix(line, "  ----") {
+			rows = lines[i+1:]
+		}
+	}
+	if !describe || strings.HasPrefix(lines[len(lines)-1], " ") {
+		sort.Strings(rows)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
