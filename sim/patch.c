@@ -127,6 +127,7 @@ struct json_object *sim_patch_json(struct json_object *doc, struct json_object *
 	return copy;
 }
 
+/* RFC 7386 is recursive, and json-c bounds the depth. NOLINTNEXTLINE(misc-no-recursion) */
 struct json_object *sim_patch_merge(struct json_object *doc, struct json_object *patch)
 {
 	if (!json_object_is_type(patch, json_type_object))

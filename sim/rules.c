@@ -50,6 +50,14 @@ static const char *refuse_term(
 	return NULL;
 }
 
+static bool listed_before(const struct crds_functionkey *record, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (record->keys[j].epoch == record->keys[i].epoch)
+			return true;
+	return false;
+}
+
 static const char *refuse_new_keys(
 	const struct crds_functionkey *old, const struct crds_functionkey *new)
 {
@@ -68,9 +76,8 @@ static const char *refuse_new_keys(
 			return "a key's state goes forward only";
 		if (o && !same_material(o, k))
 			return "the key material of an epoch is immutable";
-		for (size_t j = 0; j < i; j++)
-			if (new->keys[j].epoch == k->epoch)
-				return "an epoch is listed twice";
+		if (listed_before(new, i))
+			return "an epoch is listed twice";
 	}
 	return NULL;
 }

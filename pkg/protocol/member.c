@@ -132,7 +132,7 @@ static bool opened_is_current(const struct protocol_view *v)
 	for (size_t i = 0; i < n; i++)
 		if (!crds_opened(v->own, want[i].epoch))
 			return false;
-	if (ready.ready && v->own->active_epoch < active->epoch)
+	if (ready.ready && active && v->own->active_epoch < active->epoch)
 		return false;
 	return c && (c->status == CRDS_TRUE) == ready.ready &&
 	       base_str_eq(c->reason, base_str(ready.reason));
