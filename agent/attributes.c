@@ -46,6 +46,11 @@ static bool names(struct str name, enum envelope_attribute attribute)
 	       strncasecmp(name.p + 3, want, n) == 0;
 }
 
+static struct str value_of(const struct agent_attributes *a, enum envelope_attribute which)
+{
+	return a->n[which] == 0 ? STR("") : base_str_n(a->store.data + a->at[which], a->n[which]);
+}
+
 /* What was just appended to the store, from `at` on, is the attribute's value. */
 static int keep(
 	struct agent_attributes *a, enum envelope_attribute which, size_t at, struct err *err)
@@ -55,8 +60,7 @@ static int keep(
 	if (a->set[which])
 		return REFUSE_AS(err, MALFORMED, "the attribute ce-%s stands there twice",
 			envelope_attribute_name(which));
-	if (a->n[which] > ENVELOPE_ATTRIBUTE_MAX ||
-		!envelope_text_ok(base_str_n(a->store.data + at, a->n[which])))
+	if (a->n[which] > ENVELOPE_ATTRIBUTE_MAX || !envelope_text_ok(value_of(a, which)))
 		return REFUSE_AS(err, MALFORMED,
 			"the attribute ce-%s is too long or not plain UTF-8",
 			envelope_attribute_name(which));
@@ -100,9 +104,7 @@ int agent_attributes_take(
 void agent_attributes_give(const struct agent_attributes *a, struct envelope_header *h)
 {
 	for (size_t i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++)
-		h->attributes[i] = !a->set[i]     ? STR_NULL
-				   : a->n[i] == 0 ? STR("")
-						  : base_str_n(a->store.data + a->at[i], a->n[i]);
+		h->attributes[i] = a->set[i] ? value_of(a, (enum envelope_attribute)i) : STR_NULL;
 }
 
 int agent_attribute_encode(struct str value, struct buf *b, struct err *err)
