@@ -16,6 +16,7 @@ struct controller_watchdog {
 	enum controller_alive state;
 	bool held; /* in this term */
 	unsigned refusals;
+	uint64_t held_ms; /* of the loop's clock: since when, or when last */
 	uv_timer_t timer;
 	struct connection *connection;
 	bool closing;
@@ -57,6 +58,20 @@ static void give_up(struct controller_watchdog *dog)
 
 static void try_again(uv_timer_t *timer);
 
+/* Quick only after a connection was held: else nobody waits for the answer. Who closes what has
+ * just begun does not make us call again and again. */
+static uint64_t pause_ms(const struct controller_watchdog *dog, int status)
+{
+	const bool cut = status == UV_EOF || status == UV_ECONNRESET;
+
+	if (!dog->held || dog->refusals >= CONTROLLER_REFUSALS ||
+		(!cut && status != UV_ECONNREFUSED))
+		return CONTROLLER_RETRY_MS;
+	if (!cut)
+		return CONTROLLER_REFUSAL_MS;
+	return uv_now(dog->core->loop) - dog->held_ms >= CONTROLLER_HELD_MS ? 0 : CONTROLLER_CUT_MS;
+}
+
 static void lost(struct controller_watchdog *dog, int status)
 {
 	give_up(dog);
@@ -65,12 +80,7 @@ static void lost(struct controller_watchdog *dog, int status)
 		set_state(dog, CONTROLLER_ALIVE_REFUSED);
 	else if (dog->state == CONTROLLER_ALIVE_HELD)
 		dog->state = CONTROLLER_ALIVE_UNKNOWN;
-	/* Quick only right after a connection was held: else nobody waits for the answer. */
-	const bool quick =
-		dog->held && dog->refusals < CONTROLLER_REFUSALS &&
-		(status == UV_ECONNREFUSED || status == UV_EOF || status == UV_ECONNRESET);
-	(void)uv_timer_start(
-		&dog->timer, try_again, quick ? CONTROLLER_REFUSAL_MS : CONTROLLER_RETRY_MS, 0);
+	(void)uv_timer_start(&dog->timer, try_again, pause_ms(dog, status), 0);
 }
 
 static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -91,6 +101,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (n < 0) {
 		lost(c->dog, (int)n);
 	} else if (n > 0) {
+		if (c->dog->state != CONTROLLER_ALIVE_HELD)
+			c->dog->held_ms = uv_now(c->dog->core->loop);
 		c->dog->held = true;
 		c->dog->refusals = 0;
 		set_state(c->dog, CONTROLLER_ALIVE_HELD);

@@ -2,8 +2,9 @@
  * a leader is noticed at once instead of when the kubelet looks. Layer: controller.
  *
  * What counts is one thing: a connection that was held is gone, and the pod's kernel refuses new
- * ones, CONTROLLER_REFUSALS times in a row. A network half that restarts is back before that; what
- * is slow, cut or silent proves nothing (docs/adr/0003-evidence-of-a-dead-leader.md).
+ * ones, CONTROLLER_REFUSALS times in a row, the first time at once. While a replica's supervisor
+ * lives its port takes connections, also when its network half restarts; what is slow, cut or
+ * silent proves nothing (docs/adr/0003-evidence-of-a-dead-leader.md).
  */
 #ifndef CONTROLLER_ALIVE_H
 #define CONTROLLER_ALIVE_H
@@ -12,7 +13,9 @@
 #include "controller/revision.h"
 
 #define CONTROLLER_REFUSALS   3
-#define CONTROLLER_REFUSAL_MS 60 /* between two tries after a connection was lost */
+#define CONTROLLER_REFUSAL_MS 20   /* between two tries that are refused */
+#define CONTROLLER_HELD_MS    1000 /* a connection of this age is missed at once when it is cut */
+#define CONTROLLER_CUT_MS     250  /* after a younger one */
 #define CONTROLLER_RETRY_MS   5000
 
 struct controller_watchdog;

@@ -187,6 +187,28 @@ static void test_closed_is_not_dead(void **state)
 	teardown(&f);
 }
 
+static void test_closing_again_and_again(void **state)
+{
+	static struct fixture f;
+	int calls = 0;
+
+	(void)state;
+	setup(&f);
+	be_held(&f);
+	shut(&f.peer.held);
+	/* Whoever answers and closes at once is not called as fast as he can close. */
+	for (const uint64_t until = uv_now(&f.loop) + 600; uv_now(&f.loop) < until; calls++) {
+		if (!is_called(&f, 100))
+			continue;
+		(void)comes_to(&f, CONTROLLER_ALIVE_REFUSED, 10);
+		answer(&f.peer);
+		(void)comes_to(&f, CONTROLLER_ALIVE_REFUSED, 10);
+		shut(&f.peer.held);
+	}
+	assert_true(calls <= 10);
+	teardown(&f);
+}
+
 static void test_never_held_proves_nothing(void **state)
 {
 	static struct fixture f;
@@ -253,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_held_then_dead),
 		cmocka_unit_test(test_restarted_in_time),
 		cmocka_unit_test(test_closed_is_not_dead),
+		cmocka_unit_test(test_closing_again_and_again),
 		cmocka_unit_test(test_never_held_proves_nothing),
 		cmocka_unit_test(test_silence_proves_nothing),
 		cmocka_unit_test(test_another_term_begins_anew),
