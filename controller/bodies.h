@@ -22,8 +22,8 @@ int controller_body_lease(const struct controller_view *v, const struct controll
 int controller_body_status(const struct controller_view *v, const struct controller_plan *plan,
 	struct buf *b, struct err *err) must_check;
 
-/* To be applied: the headless Service and the EndpointSlice "<revision>-leader". Without an
- * endpoint the slice has no address. */
+/* The headless Service "<revision>-leader", as it is created, and its EndpointSlice, to be applied.
+ * empty: the slice has no address. */
 int controller_body_service(const struct controller_view *v, struct buf *b, struct err *err)
 	must_check;
 int controller_body_slice(

@@ -10,7 +10,6 @@ void controller_endpoints(const struct controller_view *v, struct controller_pla
 
 	if (!v->leader)
 		return;
-	plan->create_service = !v->has_service;
 	/* An address of a pod that is gone may be another pod's tomorrow. */
 	const struct crds_pod *pod = controller_pod_find(v, v->leader->leader_uid);
 	if (v->leader->endpoint.n == 0 || v->leader->active_epoch == 0 || !pod) {
@@ -18,6 +17,8 @@ void controller_endpoints(const struct controller_view *v, struct controller_pla
 		plan->write_slice = plan->remove_endpoints;
 		return;
 	}
+	/* Without an address its name would lead nowhere, with it or without. */
+	plan->create_service = !v->has_service;
 	base_hex(v->leader->active_fingerprint.b, sizeof(v->leader->active_fingerprint.b),
 		fingerprint);
 	plan->write_slice = !v->slice || !base_str_eq(v->slice->address, v->leader->endpoint) ||

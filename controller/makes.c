@@ -155,7 +155,8 @@ static int create_next(struct controller_job *job, struct err *err)
 	return 1;
 }
 
-/* What an owner's document says of itself. */
+/* What an owner's document says of itself; its template is none of our business. */
+#define METADATA_ALONE "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 static const struct kube_field meta_fields[] = {
 	{"/metadata/name", KUBE_FIELD_TEXT, 253, offsetof(struct kube_meta, name)},
 	{"/metadata/uid", KUBE_FIELD_TEXT, 128, offsetof(struct kube_meta, uid)},
@@ -255,8 +256,11 @@ int controller_start_create(struct controller_job *job, const struct controller_
 	TRY(find_owner(job, plan->create_for, &resource, err));
 	if (!resource)
 		return create_next(job, err);
-	const struct kube_request request = {
-		.verb = KUBE_GET, .resource = resource, .ns = v->ns, .name = job->owner.name};
+	const struct kube_request request = {.verb = KUBE_GET,
+		.resource = resource,
+		.ns = v->ns,
+		.name = job->owner.name,
+		.accept = METADATA_ALONE};
 	TRY(kube_start(job->r->core->client, &request, owner_looked_up, job, NULL, err));
 	return 1;
 }

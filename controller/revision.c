@@ -127,6 +127,17 @@ static bool differs(const struct controller_view *v, const struct controller_pla
 	return false;
 }
 
+/* When the next status write is due. A revision that starts tells more within its first second: one
+ * write for all of it, unless senders can use its key already. */
+static int64_t write_at(const struct controller_view *v, const struct controller_plan *plan)
+{
+	const bool starts = !v->leader->conditions[CONTROLLER_READY].set &&
+			    plan->conditions[CONTROLLER_READY].status != CRDS_TRUE;
+	const int64_t last = starts && v->made_ns > v->status_ns ? v->made_ns : v->status_ns;
+
+	return last ? last + CONTROLLER_STATUS_EVERY_NS : 0;
+}
+
 void controller_status(const struct controller_view *v, struct controller_plan *plan)
 {
 	if (!v->leader || v->leader->deleting)
@@ -149,8 +160,8 @@ void controller_status(const struct controller_view *v, struct controller_plan *
 	judge_ready(plan);
 	if (!differs(v, plan))
 		return;
-	const int64_t at = v->status_ns + CONTROLLER_STATUS_EVERY_NS;
-	if (v->status_ns != 0 && v->boot_ns < at)
+	const int64_t at = write_at(v, plan);
+	if (v->boot_ns < at)
 		wake(plan, at);
 	else
 		plan->write_status = true;

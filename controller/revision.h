@@ -33,8 +33,8 @@ struct controller_view {
 	const struct controller_slice *slice; /* NULL: none */
 	bool has_service;
 	enum controller_alive alive;
-	int64_t released_ns,
-		status_ns; /* boot clock of the last release, of the last status write */
+	/* boot clock of our last release, status write, creation of the record; 0: none */
+	int64_t released_ns, status_ns, made_ns;
 	unsigned releases; /* in a row without a key that became active after */
 };
 

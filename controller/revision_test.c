@@ -116,6 +116,40 @@ static void member_left_just_written(struct scene *s)
 	s->v.status_ns = s->v.boot_ns - NS_PER_S / 2;
 }
 
+static void just_made(struct scene *s)
+{
+	s->leader.active_epoch = 0;
+	for (unsigned c = 0; c < CONTROLLER_CONDITION_COUNT; c++)
+		s->leader.conditions[c] = (struct controller_condition_state){0};
+	s->v.slice = NULL;
+	s->v.has_service = false;
+	s->v.made_ns = s->v.boot_ns - NS_PER_S / 2;
+}
+
+static void made_a_second_ago(struct scene *s)
+{
+	just_made(s);
+	s->v.made_ns = s->v.boot_ns - NS_PER_S;
+}
+
+static void found_without_status(struct scene *s)
+{
+	just_made(s);
+	s->v.made_ns = 0;
+}
+
+static void just_made_and_usable(struct scene *s)
+{
+	just_made(s);
+	s->leader.active_epoch = 3;
+}
+
+static void status_just_written_and_not_seen(struct scene *s)
+{
+	made_a_second_ago(s);
+	s->v.status_ns = s->v.boot_ns - NS_PER_S / 2;
+}
+
 static void keeper_restarted(struct scene *s)
 {
 	s->members[1].incarnation = 2;
@@ -224,6 +258,12 @@ static const struct {
 	{"a Lease that was deleted comes back", only_a_lease_is_missing, .lease = true},
 	{"counts follow", member_left, .status = true},
 	{"once a second", member_left_just_written, .wakes = true},
+	{"a new record's status waits for what comes at once", just_made, .wakes = true},
+	{"but not for ever", made_a_second_ago, .status = true},
+	{"nor when somebody else made it", found_without_status, .status = true},
+	{"nor when its key can be used", just_made_and_usable, .status = true, .service = true,
+		.slice = true},
+	{"and is not written twice", status_just_written_and_not_seen, .wakes = true},
 	{"a restarted keeper does not count as ready", keeper_restarted, .status = true},
 	{"the last holder's end is told", last_holder_gone, .status = true, .slice = true,
 		.empty = true},

@@ -105,8 +105,8 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 			job->state->status_rv[0] = 0;
 		kube_kind_free(&controller_record_kind, object);
 	}
-	/* Gone meanwhile, or there already: the caches will tell. */
-	if (err && (err->class == ERR_NOT_FOUND || err->class == ERR_EXISTS))
+	/* Gone meanwhile: the caches will tell. */
+	if (err && err->class == ERR_NOT_FOUND)
 		err = NULL;
 	controller_job_end(job, err);
 }
@@ -135,6 +135,7 @@ static int write_status(struct controller_job *job, const struct controller_view
 	return controller_job_write(job, &request, err);
 }
 
+/* The Service is created, never taken over: one of this name without our label is a user's. */
 static int write_endpoints(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, struct err *err)
 {
@@ -146,13 +147,19 @@ static int write_endpoints(struct controller_job *job, const struct controller_v
 		TRY(controller_body_service(v, &b, err));
 	else
 		TRY(controller_body_slice(v, plan->remove_endpoints, &b, err));
-	const struct kube_request request = {.verb = KUBE_APPLY,
-		.resource = plan->create_service ? &controller_services : &controller_slices,
+	struct kube_request request = {.verb = KUBE_APPLY,
+		.resource = &controller_slices,
 		.ns = v->ns,
 		.name = base_str(name),
 		.body = base_buf_str(&b),
 		.field_manager = CONTROLLER_FIELD_MANAGER,
 		.force = true};
+	if (plan->create_service) {
+		request.verb = KUBE_CREATE;
+		request.resource = &controller_services;
+		request.name = STR_NULL;
+		request.force = false;
+	}
 	job->state->endpoints_ns = v->boot_ns;
 	return controller_job_write(job, &request, err);
 }
@@ -236,6 +243,7 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	TRY(controller_world_look(r->world, key, &v, err));
 	v.released_ns = s->released_ns;
 	v.status_ns = s->status_ns;
+	v.made_ns = s->made_ns;
 	v.releases = s->releases;
 	if (!v.leader && v.pods_len == 0) {
 		forget_state(r, s);
