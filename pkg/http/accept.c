@@ -62,14 +62,19 @@ bool http_source_take(struct http_server *s, struct http_source *source)
 }
 
 /* Tells a client that there is no room. It may not read that: we do not wait for it. */
-static void turn_away(const struct http_server *s, int fd, const char *label)
+static void tell_full(const struct http_server *s, int fd, const char *label)
 {
 	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 				   "Content-Length: 0\r\nRetry-After: 1\r\n\r\n";
 
 	(void)send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)close(fd);
 	http_count_refusal(s, label);
+}
+
+static void turn_away(const struct http_server *s, int fd, const char *label)
+{
+	tell_full(s, fd, label);
+	(void)close(fd);
 }
 
 static void tune(int fd)
@@ -86,13 +91,13 @@ static void tune(int fd)
 
 static void take(struct http_server *s, int fd, const struct sockaddr_storage *a, socklen_t n)
 {
-	struct http_source *source = a->ss_family == AF_UNIX ? NULL : source_of(s, a);
+	struct http_source *source = source_of(s, a);
 
 	if (s->connections >= s->limits.connections) {
 		turn_away(s, fd, "connections");
 		return;
 	}
-	if (source && source->connections >= s->limits.connections_per_source) {
+	if (source->connections >= s->limits.connections_per_source) {
 		turn_away(s, fd, "source");
 		return;
 	}
@@ -103,8 +108,7 @@ static void take(struct http_server *s, int fd, const struct sockaddr_storage *a
 	}
 	*conn = (struct http_conn){
 		.s = s, .source = source, .fd = fd, .quiet_ns = http_now(s), .address = *a};
-	if (source)
-		tune(fd);
+	tune(fd);
 	s->adding = conn;
 	/* It closes the socket where it fails; conn is with http_on_notify then, if it came so far.
 	 */
@@ -112,7 +116,6 @@ static void take(struct http_server *s, int fd, const struct sockaddr_storage *a
 	if (s->adding)
 		base_free(conn);
 	s->adding = NULL;
-	http_start_ticking(s);
 }
 
 void http_on_connect(uv_poll_t *poll, int status, int events)
@@ -136,12 +139,33 @@ void http_on_connect(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static void started(struct http_server *s, void **socket_context)
+/* What libmicrohttpd took from the unix socket by itself. NULL: there is no room; such a connection
+ * has no context, and ends when libmicrohttpd looks at it. */
+static struct http_conn *accepted(struct http_server *s, struct MHD_Connection *c)
 {
-	struct http_conn *conn = s->adding;
+	const int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct http_conn *conn =
+		s->connections < s->limits.connections ? base_alloc(1, sizeof(*conn)) : NULL;
+
+	if (!conn) {
+		tell_full(s, fd, "connections");
+		(void)shutdown(fd, SHUT_RDWR);
+		return NULL;
+	}
+	*conn = (struct http_conn){
+		.s = s, .fd = fd, .quiet_ns = http_now(s), .address = {.ss_family = AF_UNIX}};
+	return conn;
+}
+
+static void started(struct http_server *s, struct MHD_Connection *c, void **socket_context)
+{
+	struct http_conn *conn = s->adding ? s->adding : accepted(s, c);
 
 	s->adding = NULL;
 	*socket_context = conn;
+	if (!conn)
+		return;
+	http_start_ticking(s);
 	conn->next = s->conns;
 	if (conn->next)
 		conn->next->prev = conn;
@@ -171,10 +195,9 @@ static void ended(struct http_server *s, struct http_conn *conn)
 void http_on_notify(void *cls, struct MHD_Connection *c, void **socket_context,
 	enum MHD_ConnectionNotificationCode what)
 {
-	(void)c;
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		started(cls, socket_context);
-	else
+		started(cls, c, socket_context);
+	else if (*socket_context)
 		ended(cls, *socket_context);
 	http_count_connections(cls);
 }

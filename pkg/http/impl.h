@@ -2,7 +2,7 @@
  *
  *	server.c   the daemon of libmicrohttpd under the loop, its clock tick, start and stop
  *	listen.c   listening sockets
- *	accept.c   new connections: limits, sources
+ *	accept.c   new connections: limits, sources; TCP sockets are handed to libmicrohttpd
  *	request.c  the callbacks of libmicrohttpd: phases of a request
  *	reply.c    whole answers, problems, added headers
  *	stream.c   answers that we write to the socket ourselves
@@ -26,6 +26,7 @@
 #define HTTP_DISCARD_MAX (1 << 20)   /* of a body that is read after the answer */
 #define HTTP_OWN_MAX     8192        /* bytes of added headers */
 #define HTTP_TICK_MS     1000
+#define HTTP_SPARE       8 /* connections above the limit, to be told so */
 
 /* Connections and requests of one address. */
 struct http_source {

@@ -7,7 +7,7 @@ void *http_on_target(void *cls, const char *target, struct MHD_Connection *c)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct http_conn *conn = info->socket_context;
-	struct http_request *r = base_alloc(1, sizeof(*r));
+	struct http_request *r = conn ? base_alloc(1, sizeof(*r)) : NULL;
 
 	if (!r)
 		return NULL;

@@ -141,18 +141,25 @@ static void set_limits(struct http_server *s)
 		limits->total_ns = 300 * NS_PER_S;
 }
 
+/* libmicrohttpd accepts from a unix socket by itself: a connection that it is handed counts as TCP,
+ * which costs two failing setsockopt calls an answer. It is allowed a few more connections than the
+ * limit, so that accept.c can tell clients that there is no room. */
 static int start_daemon(struct http_server *s, struct err *err)
 {
 	const unsigned idle_s = (unsigned)((s->limits.idle_ns + NS_PER_S - 1) / NS_PER_S);
+	const struct MHD_OptionItem listening[] = {
+		{s->config.unix_path ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, s->listen_fd,
+			NULL},
+		{MHD_OPTION_END, 0, NULL}};
 
-	s->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-		http_on_request, s, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, s,
-		MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-		http_on_notify, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL,
-		MHD_OPTION_CONNECTION_LIMIT, s->limits.connections + 1,
-		MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_END);
+	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+					  (s->config.unix_path ? 0u : MHD_USE_NO_LISTEN_SOCKET),
+		0, NULL, NULL, http_on_request, s, MHD_OPTION_ARRAY, listening,
+		MHD_OPTION_URI_LOG_CALLBACK, http_on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
+		http_on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, http_on_notify, s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL, MHD_OPTION_CONNECTION_LIMIT,
+		s->limits.connections + HTTP_SPARE, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!s->mhd)
 		return FAIL(err, ERR_TERMINAL, "libmicrohttpd does not start");
 	return 0;
@@ -173,7 +180,8 @@ static int start_handles(struct http_server *s, struct err *err)
 	(void)uv_timer_init(loop, &s->tick);
 	s->closing = 4;
 	if (uv_poll_start(&s->mhd_poll, UV_READABLE, on_mhd) < 0 ||
-		uv_poll_start(&s->listen_poll, UV_READABLE, http_on_connect) < 0)
+		(!s->config.unix_path &&
+			uv_poll_start(&s->listen_poll, UV_READABLE, http_on_connect) < 0))
 		return FAIL(err, ERR_TERMINAL, "the event loop does not poll");
 	return 0;
 }
@@ -247,8 +255,11 @@ struct http_server *http_server_free(struct http_server *s)
 		(void)uv_poll_stop(&s->mhd_poll);
 	if (s->closing > 1)
 		(void)uv_poll_stop(&s->listen_poll);
-	if (mhd)
+	/* It would close the socket that it listens on. */
+	if (mhd) {
+		(void)MHD_quiesce_daemon(mhd);
 		MHD_stop_daemon(mhd);
+	}
 	if (fd >= 0)
 		(void)close(fd);
 	close_handles(s);
@@ -260,7 +271,10 @@ void http_server_drain(struct http_server *s)
 	if (s->draining)
 		return;
 	s->draining = true;
-	(void)uv_poll_stop(&s->listen_poll);
+	if (s->config.unix_path)
+		(void)MHD_quiesce_daemon(s->mhd);
+	else
+		(void)uv_poll_stop(&s->listen_poll);
 	http_unlisten(&s->config, s->socket_ino);
 	http_start_ticking(s);
 }
