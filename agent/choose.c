@@ -9,16 +9,42 @@ const char *agent_epoch_state_name(enum crds_key_state state)
 	return state == CRDS_REVOKED ? "revoked" : "retired";
 }
 
-/* Keys that no replica will ever get any more: waiting for them is of no use. */
-static bool is_lost(const struct agent_known *known, const struct agent_epoch *e)
+static bool was_lost(const struct agent_known *known, int64_t epoch)
 {
-	const struct crds_key *row = known->record ? crds_key_find(known->record, e->epoch) : NULL;
+	const struct crds_key *row = known->record ? crds_key_find(known->record, epoch) : NULL;
 
+	return row && base_str_eq(row->reason, STR("KeyLost"));
+}
+
+/* Keys that no replica will ever get any more: waiting for them is of no use. */
+static bool is_gone(const struct agent_known *known, const struct agent_epoch *e)
+{
 	if (e->key_state == CRDS_ABANDONED)
 		return true;
 	if (e->key_state == CRDS_ACTIVE || e->key_state == CRDS_PREPARED)
 		return false;
-	return known->leading || (row && base_str_eq(row->reason, STR("KeyLost")));
+	return known->leading || was_lost(known, e->epoch);
+}
+
+/* Whether there is a newer key: a sender that still has the message can seal it again. */
+static bool is_replaced(const struct agent_known *known, uint64_t epoch)
+{
+	return known->record && known->record->active_epoch > 0 &&
+	       (uint64_t)known->record->active_epoch > epoch;
+}
+
+/* What was taken out of use stays with its senders to repair; what was lost is history. */
+static int refuse_gone(
+	const struct agent_known *known, const struct agent_epoch *e, struct err *err)
+{
+	if (e->key_state != CRDS_RETIRED && is_replaced(known, (uint64_t)e->epoch))
+		return REFUSE_AS(err, STALE_EPOCH,
+			"the key of epoch %lld is %s; seal the message to that of epoch %lld",
+			(long long)e->epoch, crds_key_state_name(e->key_state),
+			(long long)known->record->active_epoch);
+	return REFUSE_AS(err, NO_KEY,
+		"the key of epoch %lld is %s and no replica holds it any more", (long long)e->epoch,
+		crds_key_state_name(e->key_state));
 }
 
 static int choose_known(const struct agent_known *known, const struct envelope_recipient *r,
@@ -28,10 +54,8 @@ static int choose_known(const struct agent_known *known, const struct envelope_r
 		return REFUSE_AS(err, TAMPERED,
 			"an entry names our key of epoch %lld as epoch %llu of another name",
 			(long long)e->epoch, (unsigned long long)r->epoch);
-	if (e->state != AGENT_EPOCH_OPEN && is_lost(known, e))
-		return REFUSE_AS(err, NO_KEY,
-			"the key of epoch %lld is %s and no replica holds it any more",
-			(long long)e->epoch, crds_key_state_name(e->key_state));
+	if (e->state != AGENT_EPOCH_OPEN && is_gone(known, e))
+		return refuse_gone(known, e, err);
 	*ret = (struct agent_choice){
 		.fate = e->state == AGENT_EPOCH_OPEN ? AGENT_FATE_OPEN : AGENT_FATE_PARK,
 		.recipient = r,
@@ -44,6 +68,10 @@ static int choose_known(const struct agent_known *known, const struct envelope_r
 static int choose_unknown(const struct agent_known *known, const struct envelope_recipient *r,
 	struct agent_choice *ret, struct err *err)
 {
+	if (is_replaced(known, r->epoch))
+		return REFUSE_AS(err, STALE_EPOCH,
+			"the key of epoch %llu was erased; seal the message to that of epoch %lld",
+			(unsigned long long)r->epoch, (long long)known->record->active_epoch);
 	if (known->record && r->epoch <= (uint64_t)known->record->epoch)
 		return REFUSE_AS(err, NO_KEY,
 			"the key of epoch %llu was erased, or never was this revision's",

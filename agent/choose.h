@@ -30,8 +30,10 @@ struct agent_choice {
 	enum crds_key_state state; /* as the record says; 0: not listed (only if parked) */
 };
 
-/* Problems: WRONG_RECIPIENT (no entry is for this revision), NO_KEY (the key was erased, lost, or
- * never ours), TAMPERED (an entry with our key under another name or epoch). */
+/* Problems: WRONG_RECIPIENT (no entry is for this revision), STALE_EPOCH (the key was erased,
+ * abandoned, or revoked, and there is a newer one: only a hint, since whoever answers may lie about
+ * keys), NO_KEY (it was lost, never ours, or there is no newer one), TAMPERED (an entry with our
+ * key under another name or epoch). */
 int agent_choose(const struct agent_known *known, const struct envelope_header *header,
 	struct agent_choice *ret, struct err *err) must_check;
 

@@ -49,7 +49,7 @@ struct row {
 	const char *to;
 	uint8_t fp;
 	uint64_t epoch, alg;
-	bool leading, no_record;
+	bool leading, no_record, no_active, closed;
 	enum agent_problem problem; /* NONE: fate and state count */
 	enum agent_fate fate;
 	enum crds_key_state state;
@@ -65,10 +65,20 @@ static const struct row rows[] = {
 	{"a leader gets nothing granted", US, 3, 3, 1, .leading = true,
 		.problem = AGENT_PROBLEM_NO_KEY},
 	{"lost with its last holder", US, 2, 2, 1, .problem = AGENT_PROBLEM_NO_KEY},
-	{"abandoned", US, 4, 4, 1, .problem = AGENT_PROBLEM_NO_KEY},
+	{"lost, and we lead", US, 2, 2, 1, .leading = true, .problem = AGENT_PROBLEM_NO_KEY},
+	{"abandoned", US, 4, 4, 1, .problem = AGENT_PROBLEM_STALE_EPOCH},
+	{"abandoned, and none after it", US, 4, 4, 1, .no_active = true,
+		.problem = AGENT_PROBLEM_NO_KEY},
+	{"revoked, not granted yet", US, 5, 5, 1, .closed = true, .fate = AGENT_FATE_PARK,
+		.state = CRDS_REVOKED},
+	{"revoked, and never granted", US, 5, 5, 1, .leading = true, .closed = true,
+		.problem = AGENT_PROBLEM_STALE_EPOCH},
 	{"newer than we know", US, 7, 7, 1, .fate = AGENT_FATE_PARK},
 	{"no record yet", US, 7, 1, 1, .no_record = true, .fate = AGENT_FATE_PARK},
-	{"erased", US, 9, 3, 1, .problem = AGENT_PROBLEM_NO_KEY},
+	{"erased", US, 9, 3, 1, .problem = AGENT_PROBLEM_STALE_EPOCH},
+	{"erased, and none after it", US, 9, 3, 1, .no_active = true,
+		.problem = AGENT_PROBLEM_NO_KEY},
+	{"never ours", US, 9, 6, 1, .problem = AGENT_PROBLEM_NO_KEY},
 	{"another revision", "shop/billing-2", 9, 1, 1, .problem = AGENT_PROBLEM_WRONG_RECIPIENT},
 	{"another namespace", "mall/billing-1", 9, 1, 1, .problem = AGENT_PROBLEM_WRONG_RECIPIENT},
 	{"our key, another name", "shop/billing-2", 6, 6, 1, .problem = AGENT_PROBLEM_TAMPERED},
@@ -87,6 +97,8 @@ static void each_message_has_its_fate(void **state)
 		world_begin(&w);
 		if (row->no_record)
 			w.record.keys_len = 0;
+		w.record.active_epoch = row->no_active ? 0 : 6;
+		w.open[5] = !row->closed;
 		struct envelope_header h = {.recipient_count = 2};
 		h.recipients[0] = (struct envelope_recipient){
 			.alg = 1, .epoch = 1, .name = STR("shop/other")};

@@ -58,6 +58,16 @@ static void good(struct decrypting *d)
 			.op = AGENT_OP_DECRYPT, .took_ns = took(d), .bytes = d->bytes});
 }
 
+/* Which key the sender should look for in its own watch. */
+static void add_hint(struct decrypting *d)
+{
+	const struct crds_functionkey *record = agent_replica_record(d->app->replica);
+
+	if (record)
+		(void)!agent_answer_number(
+			d->r, "Functionkey-Epoch", (uint64_t)record->active_epoch, NULL);
+}
+
 static void bad(struct decrypting *d, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_DECRYPT,
@@ -68,6 +78,8 @@ static void bad(struct decrypting *d, const struct err *err)
 	d->over = true;
 	agent_room_leave(&d->app->room, &d->guest);
 	agent_app_failed(d->app, "decrypt", &end, err);
+	if (!d->begun && end.problem == AGENT_PROBLEM_STALE_EPOCH)
+		add_hint(d);
 	if (d->begun)
 		http_abort(d->r);
 	else

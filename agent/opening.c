@@ -39,6 +39,18 @@ static int bad_state(struct err *err)
 	return FAIL(err, ERR_BUG, "an opening that is not in that state");
 }
 
+/* What the header says is known to be the sender's word by now. */
+static int check_time(const struct agent_opening *o, struct err *err)
+{
+	const struct envelope_header *h = &o->message.header;
+	const int64_t now = base_wall_ns(&o->s->core->env) / NS_PER_S;
+
+	if (!h->has_exp || now <= AGENT_SKEW_S || (uint64_t)(now - AGENT_SKEW_S) <= h->exp)
+		return 0;
+	return REFUSE_AS(err, EXPIRED, "the message was good until %llu s ago",
+		(unsigned long long)now - (unsigned long long)h->exp);
+}
+
 /* The secret is at hand: from here on plaintext can come. */
 static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
 {
@@ -47,6 +59,7 @@ static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
 	TRY(envelope_opener_begin(&o->opener, o->s->envelope, &o->message, &o->k, err));
 	agent_opening_keep_key(o);
 	base_secret_wipe(&o->k);
+	TRY(check_time(o, err));
 	o->has_head = true;
 	o->state = AGENT_OPENING_BODY;
 	return envelope_opener_add(

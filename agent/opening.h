@@ -20,6 +20,7 @@
 #define AGENT_COLD_BURST 1024
 #define AGENT_CACHE_MAX  2048
 #define AGENT_CHUNK_MAX  (64u << 10) /* bytes that may be held beside a head */
+#define AGENT_SKEW_S     60          /* by which a sender's clock may be behind ours */
 
 struct agent_openings; /* what all openings share */
 
@@ -55,7 +56,8 @@ CLEANUP_FREE(struct agent_opening, agent_opening_free);
 
 /* Takes at most AGENT_CHUNK_MAX bytes; appends plaintext that verified to out (room: that of
  * ENVELOPE_OUT_ROOM). 0: go on; AGENT_OPENING_WAIT: all bytes were taken, bring no more until
- * resumed. Problems: MALFORMED, TAMPERED, NO_KEY, WRONG_RECIPIENT, TOO_LARGE, NOT_READY. */
+ * resumed. Problems: MALFORMED, TAMPERED, NO_KEY, STALE_EPOCH, WRONG_RECIPIENT, TOO_LARGE,
+ * NOT_READY, EXPIRED (its sender set an end, which is more than AGENT_SKEW_S past). */
 int agent_opening_add(struct agent_opening *o, struct str bytes, struct buf *out, struct err *err)
 	must_check;
 /* As agent_opening_add, after ready. May say WAIT again. */

@@ -427,6 +427,44 @@ static void only_events_are_opened(void **state)
 	world_end(&w);
 }
 
+static void a_message_ends_when_its_sender_said(void **state)
+{
+	static const struct {
+		const char *name;
+		bool has_exp;
+		uint64_t exp;
+		enum agent_problem problem;
+	} all[] = {
+		{"no end", false, 0, AGENT_PROBLEM_NONE},
+		{"ends now", true, 5000, AGENT_PROBLEM_NONE},
+		{"over, but our clock may be ahead", true, 5000 - AGENT_SKEW_S, AGENT_PROBLEM_NONE},
+		{"over", true, 5000 - AGENT_SKEW_S - 1, AGENT_PROBLEM_EXPIRED},
+		{"over since 1970", true, 0, AGENT_PROBLEM_EXPIRED},
+		{"never over", true, UINT64_MAX, AGENT_PROBLEM_NONE},
+	};
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	w.clock.wall_ns = 5000 * NS_PER_S;
+	const struct envelope_target t = target_of(&w);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		const struct envelope_header like = {
+			.type = STR("text/plain"), .has_exp = all[i].has_exp, .exp = all[i].exp};
+		struct err why = {0};
+		base_buf_clear(&w.message);
+		assert_ok("seal", envelope_seal(w.envelope, w.core.pre, &like,
+					  (struct envelope_targets){.v = &t, .n = 1}, STR("order"),
+					  &w.message, err));
+		_cleanup_(agent_opening_free) struct agent_opening *o = opening_of(&w);
+		const int r = open_all(&w, o, 1000, &why);
+		if ((r < 0 ? agent_problem_of(&why) : AGENT_PROBLEM_NONE) != all[i].problem)
+			fail_msg("%s: %s", all[i].name, r < 0 ? why.msg : "opened");
+		assert_int_equal(w.out.len, r < 0 ? 0 : 5);
+	}
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +477,7 @@ int main(void)
 		cmocka_unit_test(a_busy_keeper_is_waited_for),
 		cmocka_unit_test(who_goes_away_is_not_called),
 		cmocka_unit_test(only_events_are_opened),
+		cmocka_unit_test(a_message_ends_when_its_sender_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,8 @@
 		0)                                                                               \
 	X(TOO_LARGE, 413, TOO_LARGE, "too-large", "Larger than allowed", 0)                      \
 	X(DENIED, 403, DENIED, "denied", "Not allowed here", 0)                                  \
-	X(INTERNAL, 500, TERMINAL, "internal", "The agent failed", 0)
+	X(INTERNAL, 500, TERMINAL, "internal", "The agent failed", 0)                            \
+	X(EXPIRED, 410, EXPIRED, "expired", "The message is too old for its sender", 0)
 
 enum agent_problem {
 	AGENT_PROBLEM_NONE,

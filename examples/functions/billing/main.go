@@ -77,7 +77,7 @@ func serve(server *http.Server) {
 }
 
 // Open answers the request itself if the message cannot be opened: 503 where the sender shall try
-// again, 422 where that would be of no use.
+// again, 409 where it shall seal the message again, 422 where neither would be of use.
 func open(keys *agent.Client, w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -90,7 +90,9 @@ func open(keys *agent.Client, w http.ResponseWriter, r *http.Request) ([]byte, b
 	}
 	status := http.StatusServiceUnavailable
 	var problem *agent.Error
-	if errors.As(err, &problem) && !problem.Retryable() {
+	if errors.As(err, &problem) && problem.Status == http.StatusConflict {
+		status = http.StatusConflict
+	} else if problem != nil && !problem.Retryable() {
 		status = http.StatusUnprocessableEntity
 	}
 	http.Error(w, err.Error(), status)

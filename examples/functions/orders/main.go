@@ -113,12 +113,14 @@ func (s *sender) send(id string) {
 			}
 		}
 		time.Sleep(min(time.Duration(tries)*50*time.Millisecond, time.Second))
-		if tries%10 == 0 {
+		if errors.Is(err, errStale) || tries%10 == 0 {
 			envelope = nil // a stale key is not worth insisting on
 		}
 	}
 	s.book.Add(id, "lost", fmt.Sprint(err), 0)
 }
+
+var errStale = errors.New("the key was replaced")
 
 // Deliver says whether the same message may be sent again.
 func (s *sender) deliver(envelope []byte) (again bool, err error) {
@@ -130,6 +132,9 @@ func (s *sender) deliver(envelope []byte) (again bool, err error) {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
 	if resp.StatusCode == http.StatusOK {
 		return false, nil
+	}
+	if resp.StatusCode == http.StatusConflict {
+		return true, fmt.Errorf("%w: %s", errStale, text)
 	}
 	return resp.StatusCode != http.StatusUnprocessableEntity, errors.New(resp.Status + ": " + string(text))
 }
