@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 make -s "$B/test/pkg/pre/umbral_bench" >&2
 peer="umbral-pre 0.11.0 (Rust)"
-if ! CARGO_TARGET_DIR=$cache cargo build --release --locked --quiet \
+if ! CARGO_TARGET_DIR=$cache hack/cargo build --release --locked --quiet \
 	--manifest-path e2e/interop/umbral/rust/Cargo.toml 2>"$work/cargo"; then
 	peer="none: the Rust package cannot be built: $(tail -n 1 "$work/cargo" | tr -d '"\\')"
 fi
