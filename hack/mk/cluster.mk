@@ -32,9 +32,10 @@ test: deps ## All tests, from nothing; PARTS="unit api" for some
 test-vectors: $(B)/bin/pre-vectors ## The Umbral vector files, with replay of their randomness
 	$(B)/bin/pre-vectors pkg/pre/vectors/*.json
 
-test-interop: build ## Messages and keys to and from the public packages
+test-interop: build ## Messages and keys to and from the public packages, and from the senders in examples
 	e2e/interop/umbral/run
 	e2e/interop/envelope/run
+	e2e/interop/senders/run
 
 test-api: build ## Against a real API server without a node
 	e2e/run api
