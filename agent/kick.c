@@ -1,5 +1,6 @@
 #include "agent/kick.h"
 
+#include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/text.h"
 #include "pkg/kube/patch.h"
@@ -44,47 +45,6 @@ int agent_kicks_new(struct agent_core *core, struct agent_kicks **ret_kicks, str
 struct agent_kick_stats agent_kicks_stats(const struct agent_kicks *k)
 {
 	return k->stats;
-}
-
-/* -- the address -- */
-
-int agent_endpoint_split(
-	struct str endpoint, struct str *ret_host, uint16_t *ret_port, struct err *err)
-{
-	size_t colon = endpoint.n;
-	uint64_t port = 0;
-
-	while (colon > 0 && endpoint.p[colon - 1] != ':')
-		colon--;
-	if (colon == 0)
-		return FAIL(err, ERR_INVALID, "an endpoint without a port");
-	TRY(base_parse_u64(base_str_sub(endpoint, colon, endpoint.n), 65535, &port, err));
-	struct str host = base_str_sub(endpoint, 0, colon - 1);
-	const bool six = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-	if (six)
-		host = base_str_sub(host, 1, host.n - 1);
-	if (six != (base_str_find(host, ':', 0) < host.n) || host.n == 0)
-		return FAIL(err, ERR_INVALID, "an IPv6 address stands in brackets");
-	*ret_host = host;
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
-int agent_endpoint_parse(struct str endpoint, struct sockaddr_storage *ret_addr, struct err *err)
-{
-	struct sockaddr_storage addr = {0};
-	struct str address = STR_NULL;
-	char host[64];
-	uint16_t port = 0;
-
-	TRY(agent_endpoint_split(endpoint, &address, &port, err));
-	TRY(base_str_copy(address, host, sizeof(host), "address", err));
-	const int r = strchr(host, ':') ? uv_ip6_addr(host, port, (struct sockaddr_in6 *)&addr)
-					: uv_ip4_addr(host, port, (struct sockaddr_in *)&addr);
-	if (r != 0 || port == 0)
-		return FAIL(err, ERR_INVALID, "an endpoint is <IP address>:<port>");
-	*ret_addr = addr;
-	return 0;
 }
 
 /* -- one kick -- */
@@ -216,7 +176,7 @@ void agent_kick_send(
 	struct agent_kicks *kicks = core->kicks;
 	struct sockaddr_storage addr;
 
-	if (!kicks || agent_endpoint_parse(endpoint, &addr, NULL) < 0)
+	if (!kicks || crds_endpoint_parse(endpoint, &addr, NULL) < 0)
 		return;
 	struct kick **place = free_place(kicks);
 	struct kick *k = place ? kick_new(kicks) : NULL;

@@ -35,11 +35,4 @@ struct agent_kick_stats {
 /* Since the start; a copy. */
 struct agent_kick_stats agent_kicks_stats(const struct agent_kicks *k);
 
-/* "<address>:<port>", IPv6 in brackets: *ret_host is without them, borrowed. INVALID. */
-int agent_endpoint_split(
-	struct str endpoint, struct str *ret_host, uint16_t *ret_port, struct err *err) must_check;
-/* And as a socket address. INVALID. */
-int agent_endpoint_parse(struct str endpoint, struct sockaddr_storage *ret_addr, struct err *err)
-	must_check;
-
 #endif

@@ -1,7 +1,7 @@
 #include "agent/local_internal.h"
 
 #include "agent/encrypt.h"
-#include "agent/kick.h"
+#include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
 #include "pkg/http/http.h"
 
@@ -68,7 +68,7 @@ static int listen_loopback(struct agent_local_face *f, struct err *err)
 	routes[n++] = (struct http_route){
 		"POST", "/v1/encrypt", &agent_encrypt_ops, f->app, ENVELOPE_STREAM_MAX, HTTP_LONG};
 	base_assert(n <= AGENT_LOCAL_ROUTES);
-	TRY(agent_endpoint_split(
+	TRY(crds_endpoint_split(
 		base_str(f->app->options.local_address), &host, &config.port, err));
 	TRY(base_str_copy(host, f->loopback_address, sizeof(f->loopback_address), "address", err));
 	config.name = "loopback";

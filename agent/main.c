@@ -1,9 +1,9 @@
 /* functionkey-agent: dispatches to the supervisor, the network half, probes, and the drain. */
-#include "agent/kick.h"
 #include "agent/network.h"
 #include "agent/options.h"
 #include "agent/probe.h"
 #include "agent/supervisor.h"
+#include "crds/endpoint.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -28,7 +28,7 @@ static void hold_peer_port(const char *address)
 	char number[16];
 	const int on = 1;
 
-	if (agent_endpoint_parse(base_str(address), &a, NULL) < 0)
+	if (crds_endpoint_parse(base_str(address), &a, NULL) < 0)
 		return;
 	const socklen_t n =
 		a.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

@@ -1,12 +1,11 @@
 #include "agent/options.h"
 
+#include "crds/endpoint.h"
 #include "pkg/base/env.h"
 #include "pkg/base/log.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
-
-#include "agent/kick.h"
 
 static const char *const continuities[] = {"warn", "refuse", NULL};
 static const char *const formats[] = {"auto", "text", "json", NULL};
@@ -71,7 +70,7 @@ static int check_address(const char *what, const char *address, struct err *err)
 
 	if (!address[0])
 		return 0;
-	if (agent_endpoint_parse(base_str(address), &parsed, err) < 0)
+	if (crds_endpoint_parse(base_str(address), &parsed, err) < 0)
 		return FAIL(
 			err, ERR_INVALID, "--%s: \"%s\" is not <IP address>:<port>", what, address);
 	return 0;

@@ -2,7 +2,7 @@
 
 #include "agent/answer.h"
 #include "agent/keeperlink.h"
-#include "agent/kick.h"
+#include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/arena.h"
 #include "pkg/base/text.h"
@@ -314,7 +314,7 @@ static int listen_peer(struct agent_peer_face *f, struct err *err)
 			.connections_per_source = CONNECTIONS_A_PEER,
 			.requests_per_second = REQUESTS_A_SECOND}};
 
-	TRY(agent_endpoint_split(base_str(app->options.peer_address), &host, &config.port, err));
+	TRY(crds_endpoint_split(base_str(app->options.peer_address), &host, &config.port, err));
 	TRY(base_str_copy(host, f->address, sizeof(f->address), "address", err));
 	f->routes[0] = (struct http_route){"POST", "/v1/kick", &kick_ops, f, KICK_MAX, 0};
 	f->routes[1] = (struct http_route){"GET", "/v1/key", &key_ops, f, 0, 0};

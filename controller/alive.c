@@ -1,7 +1,7 @@
 #include "controller/alive.h"
 
+#include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
-#include "pkg/base/text.h"
 
 #define ENDPOINT_MAX 300
 #define REQUEST      "GET /v1/alive HTTP/1.1\r\nHost: agent\r\n\r\n"
@@ -131,32 +131,13 @@ static void on_connect(uv_connect_t *connect, int status)
 		lost(c->dog, UV_EIO);
 }
 
-/* "<address>:<port>"; IPv6 addresses stand in brackets. */
-static int parse_endpoint(const char *endpoint, struct sockaddr_storage *ret_address)
-{
-	char host[ENDPOINT_MAX + 1];
-	const char *colon = strrchr(endpoint, ':');
-	uint64_t port = 0;
-
-	if (!colon || base_parse_u64(base_str(colon + 1), 65535, &port, NULL) < 0 || port == 0)
-		return -1;
-	struct str h = base_str_n(endpoint, (size_t)(colon - endpoint));
-	if (base_str_starts(h, STR("[")) && base_str_ends(h, STR("]")))
-		h = base_str_sub(h, 1, h.n - 1);
-	if (base_str_copy(h, host, sizeof(host), "address", NULL) < 0)
-		return -1;
-	if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)ret_address) == 0)
-		return 0;
-	return uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)ret_address);
-}
-
 static void try_again(uv_timer_t *timer)
 {
 	struct controller_watchdog *dog = timer->data;
 	struct sockaddr_storage address = {0};
 
 	if (dog->closing || dog->connection || !dog->endpoint[0] ||
-		parse_endpoint(dog->endpoint, &address) != 0)
+		crds_endpoint_parse(base_str(dog->endpoint), &address, NULL) < 0)
 		return;
 	struct connection *c = base_alloc(1, sizeof(*c));
 	if (!c || uv_tcp_init(dog->core->loop, &c->tcp) != 0) {
