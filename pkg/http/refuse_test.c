@@ -167,10 +167,46 @@ static void test_each_row(void **state)
 	serve_stop(&s);
 }
 
+static void test_a_drain_lets_running_requests_end(void **state)
+{
+	struct served s = serve_start((struct http_config){.name = NULL});
+	const int running = dial(&s), kept = dial(&s), idle = dial(&s);
+	const struct sockaddr_un a = unix_address_of(&s);
+	const int late = socket(AF_UNIX, SOCK_STREAM, 0);
+	char out[4096];
+	bool end = false;
+
+	(void)state;
+	put(running, STR("POST /count HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc"));
+	put(kept, STR("GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+	(void)get(kept, out, sizeof(out), 100, &end);
+	assert_true(!end && reaches(&s.shared->begins, 2));
+	for (unsigned i = 1; i <= 2; i++) { /* repeatable */
+		assert_int_equal(kill(s.pid, SIGUSR1), 0);
+		assert_true(reaches(&s.shared->drains, i));
+	}
+	assert_int_equal(s.shared->busy, 1);
+	assert_int_equal(connect(late, (const struct sockaddr *)&a, sizeof(a)), -1);
+	put(kept, STR("GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+	(void)get(kept, out, sizeof(out), 1500, &end);
+	assert_true(end && strncmp(out, "HTTP/1.1 503 ", 13) == 0);
+	put(running, STR("defghi"));
+	(void)get(running, out, sizeof(out), 1500, &end);
+	assert_true(end && strncmp(out, "HTTP/1.1 200 ", 13) == 0);
+	assert_non_null(strstr(out, "Connection: close\r\n"));
+	(void)get(idle, out, sizeof(out), 2500, &end);
+	assert_true(end);
+	const int fds[] = {running, kept, idle, late};
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+	serve_stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_row),
+		cmocka_unit_test(test_a_drain_lets_running_requests_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

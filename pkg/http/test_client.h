@@ -11,12 +11,19 @@
 
 #define HOST "Host: functionkey\r\n"
 
-static inline int dial(const struct served *s)
+static inline struct sockaddr_un unix_address_of(const struct served *s)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	memcpy(a.sun_path, s->path, strlen(s->path));
+	return a;
+}
+
+static inline int dial(const struct served *s)
+{
+	const struct sockaddr_un a = unix_address_of(s);
+	const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
 	return fd;

@@ -15,6 +15,7 @@
 
 struct shared {
 	unsigned begins, ends, gones, writables;
+	unsigned drains, busy; /* how often told to drain; requests that ran then */
 	uint64_t body, sent;
 	uint16_t port;
 };
@@ -29,7 +30,7 @@ struct job {
 
 struct world {
 	uv_loop_t loop;
-	uv_signal_t stop;
+	uv_signal_t stop, drain;
 	struct shared *shared;
 	struct metrics *metrics;
 	struct http_server *server;
@@ -322,6 +323,17 @@ static void on_stop(uv_signal_t *h, int number)
 	(void)number;
 	w->server = http_server_free(w->server);
 	uv_close((uv_handle_t *)h, NULL);
+	uv_close((uv_handle_t *)&w->drain, NULL);
+}
+
+static void on_drain(uv_signal_t *h, int number)
+{
+	struct world *w = container_of(h, struct world, drain);
+
+	(void)number;
+	http_server_drain(w->server);
+	w->shared->busy = http_server_busy(w->server);
+	w->shared->drains++;
 }
 
 static int serve(struct world *w, struct http_config *config, int ready, struct err *err)
@@ -335,6 +347,8 @@ static int serve(struct world *w, struct http_config *config, int ready, struct 
 	base_assert(uv_loop_init(&w->loop) == 0);
 	(void)uv_signal_init(&w->loop, &w->stop);
 	(void)uv_signal_start(&w->stop, on_stop, SIGTERM);
+	(void)uv_signal_init(&w->loop, &w->drain);
+	(void)uv_signal_start(&w->drain, on_drain, SIGUSR1);
 	TRY(base_metrics_new("functionkey_", &w->metrics, err));
 	config->name = "test";
 	config->loop = &w->loop;
