@@ -75,7 +75,7 @@ static void wake_late(struct agent_senders *s, int64_t now)
 		agent_senders_wake(s);
 }
 
-void agent_sender_forget(struct agent_senders *s, struct agent_sender_function *f)
+static void forget(struct agent_senders *s, struct agent_sender_function *f)
 {
 	char text[AGENT_SENDER_KEY];
 
@@ -96,7 +96,7 @@ static void sweep_functions(struct agent_senders *s, int64_t now)
 	for (size_t at = 0; base_map_next(s->functions, &at, &key, &value);) {
 		struct agent_sender_function *f = value;
 		if (now - f->used_ns > AGENT_SENDERS_IDLE_NS)
-			agent_sender_forget(s, f);
+			forget(s, f);
 	}
 }
 
@@ -249,7 +249,7 @@ int agent_senders_find(struct agent_senders *s, struct str ns, struct str functi
 		const int r = choose(s, watch, f, err);
 		/* A name that nobody has is not remembered: it may be anybody's guess. */
 		if (r < 0) {
-			agent_sender_forget(s, f);
+			forget(s, f);
 			return r;
 		}
 	}
@@ -309,19 +309,6 @@ bool agent_senders_next(const struct agent_senders *s, size_t *at, struct agent_
 		.used_ns = f->used_ns,
 		.watch = w ? kube_watch_state_name(kube_informer_state(w->informer)) : "none"};
 	return true;
-}
-
-void agent_senders_records(const struct agent_senders *s, struct str ns, struct str function,
-	void (*fn)(void *ctx, const struct crds_functionkey *record), void *ctx)
-{
-	const struct crds_functionkey *const *records = NULL;
-	const struct agent_sender_watch *w = agent_senders_watch_find(s, ns, function);
-
-	if (!w)
-		return;
-	const size_t n = agent_sender_watch_records(w, function, &records);
-	for (size_t i = 0; i < n; i++)
-		fn(ctx, records[i]);
 }
 
 /* -- life -- */

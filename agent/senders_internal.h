@@ -67,7 +67,6 @@ struct str agent_sender_key(struct str ns, struct str function, char dst[static 
 void agent_senders_changed(struct agent_senders *s, struct str ns, struct str function);
 /* Whoever waits asks again, as soon as the loop runs on. */
 void agent_senders_wake(struct agent_senders *s);
-void agent_sender_forget(struct agent_senders *s, struct agent_sender_function *f);
 /* Ends the windows to its recipients. */
 void agent_sender_end_windows(struct agent_senders *s, const struct agent_sender_function *f);
 
