@@ -68,8 +68,7 @@ static int listen_loopback(struct agent_local_face *f, struct err *err)
 	routes[n++] = (struct http_route){
 		"POST", "/v1/encrypt", &agent_encrypt_ops, f->app, ENVELOPE_STREAM_MAX, HTTP_LONG};
 	base_assert(n <= AGENT_LOCAL_ROUTES);
-	TRY(crds_endpoint_split(
-		base_str(f->app->options.local_address), &host, &config.port, err));
+	TRY(crds_endpoint_split(base_str(f->app->options.local_address), &host, &config.port, err));
 	TRY(base_str_copy(host, f->loopback_address, sizeof(f->loopback_address), "address", err));
 	config.name = "loopback";
 	config.routes = routes;
@@ -91,6 +90,19 @@ int agent_local_new(struct agent_app *app, struct agent_local_face **ret_face, s
 	TRY(listen_loopback(f, err));
 	*ret_face = STEAL(f);
 	return 0;
+}
+
+void agent_local_drain(struct agent_local_face *face)
+{
+	http_server_drain(face->socket);
+	if (face->loopback)
+		http_server_drain(face->loopback);
+}
+
+bool agent_local_idle(const struct agent_local_face *face)
+{
+	return http_server_busy(face->socket) == 0 &&
+	       (!face->loopback || http_server_busy(face->loopback) == 0);
 }
 
 struct agent_local_face *agent_local_free(struct agent_local_face *face)

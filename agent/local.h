@@ -11,6 +11,10 @@ struct agent_local_face;
 /* Listens at once. app outlives it. */
 int agent_local_new(struct agent_app *app, struct agent_local_face **ret_face, struct err *err)
 	must_check;
+/* Takes no new requests; those that run go on. */
+void agent_local_drain(struct agent_local_face *face);
+/* Whether none runs. */
+bool agent_local_idle(const struct agent_local_face *face);
 /* Ends all requests. NULL is fine. Returns NULL. Memory goes when the loop runs on. */
 struct agent_local_face *agent_local_free(struct agent_local_face *face);
 CLEANUP_FREE(struct agent_local_face, agent_local_free);

@@ -22,7 +22,8 @@
 #define KEEPER_MS       5000 /* for its first answer */
 #define SETTLE_MS       3000
 #define SETTLE_EVERY_MS 60000
-#define STOP_MS         3000 /* for handing over, after SIGTERM */
+#define STOP_MS         3000 /* after SIGTERM, for handing over and for requests that run */
+#define STOP_LOOK_MS    10
 #define AGAIN_MS        500
 #define AGAIN_MAX_MS    8000
 #define IDENTITY_MAX    512
@@ -35,9 +36,11 @@ struct network {
 	struct agent_peer_face *peer;
 	struct agent_phases phases;
 	uv_signal_t term, interrupt;
-	uv_timer_t again; /* asking for our record; then, the limit of stopping */
+	uv_timer_t again; /* asking for our record; settling; looking whether we can stop */
 	int open;         /* handles of ours */
 	uint64_t again_ms;
+	int64_t stop_ns; /* the limit of stopping */
+	bool handed;     /* the Lease is released */
 	bool loop_open;
 	int status;
 	char member[CRDS_NAME_MAX];
@@ -72,14 +75,18 @@ static void stop_now(struct network *n)
 	uv_stop(&n->loop);
 }
 
-static void too_long(uv_timer_t *timer)
+static void look(uv_timer_t *timer)
 {
-	stop_now(timer->data);
+	struct network *n = timer->data;
+
+	if ((n->handed && agent_local_idle(n->local)) ||
+		base_boot_ns(&n->app.core.env) >= n->stop_ns)
+		stop_now(n);
 }
 
 static void handed_over(void *ctx)
 {
-	stop_now(ctx);
+	((struct network *)ctx)->handed = true;
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -92,11 +99,13 @@ static void on_signal(uv_signal_t *handle, int number)
 		return;
 	}
 	n->app.stopping = true;
-	(void)uv_timer_start(&n->again, too_long, STOP_MS, 0);
-	if (agent_replica_draining(n->app.replica))
-		stop_now(n);
-	else
+	n->stop_ns = base_boot_ns(&n->app.core.env) + STOP_MS * NS_PER_MS;
+	agent_local_drain(n->local);
+	/* If it is draining already, that is a request, which we wait for. */
+	n->handed = agent_replica_draining(n->app.replica);
+	if (!n->handed)
 		agent_replica_drain(n->app.replica, handed_over, n);
+	(void)uv_timer_start(&n->again, look, 0, STOP_LOOK_MS);
 }
 
 static void keeper_gone(void *ctx, const struct err *err)
