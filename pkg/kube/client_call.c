@@ -2,8 +2,8 @@
 #include "pkg/kube/client_impl.h"
 
 #include "pkg/base/alloc.h"
+#include "pkg/kube/exec.h"
 #include "pkg/kube/status.h"
-#include "pkg/kube/token.h"
 
 #define BACKOFF_NS     (200 * NS_PER_MS)
 #define BACKOFF_MAX_NS (5 * NS_PER_S)
@@ -105,15 +105,14 @@ static int may_send(struct kube_call *call, struct err *err)
 static int send_it(struct kube_call *call, struct err *err)
 {
 	struct kube_client *client = call->client;
-	struct str token = STR_NULL;
+	struct kube_credential who = {0};
 	struct str ca = STR_NULL;
 	CURL *easy = NULL;
 
 	TRY(may_send(call, err));
-	if (client->config->token)
-		TRY(kube_token_get(client->config->token, call->attempt_ns, &token, err));
+	TRY(kube_config_credential(client->config, &client->env, call->attempt_ns, &who, err));
 	TRY(kube_config_ca(client->config, call->attempt_ns, &ca, err));
-	TRY(kube_call_easy(call, token, ca, &easy, err));
+	TRY(kube_call_easy(call, &who, ca, &easy, err));
 	if (call->deadline_ns)
 		(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
 			(long)((call->deadline_ns - call->attempt_ns) / NS_PER_MS));
@@ -171,8 +170,8 @@ static void answered(struct kube_call *call)
 		kube_call_end(call, NULL);
 		return;
 	}
-	if (status == 401 && !call->reauthorised && client->config->token &&
-		kube_token_refused(client->config->token, call->attempt_ns)) {
+	if (status == 401 && !call->reauthorised &&
+		kube_config_refused(client->config, call->attempt_ns)) {
 		call->reauthorised = true;
 		if (again_after(call, 0))
 			return;

@@ -2,6 +2,7 @@
 #include "pkg/kube/client_impl.h"
 
 #include "pkg/base/alloc.h"
+#include "pkg/kube/exec.h"
 #include "pkg/kube/status.h"
 
 #include <strings.h>
@@ -207,18 +208,19 @@ static struct curl_blob blob(struct str s)
 	return (struct curl_blob){.data = data.bytes, .len = s.n, .flags = CURL_BLOB_COPY};
 }
 
-static CURLcode set_tls(CURL *easy, const struct kube_config *c, struct str ca)
+static CURLcode set_tls(
+	CURL *easy, const struct kube_config *c, struct str ca, const struct kube_credential *who)
 {
 	struct curl_blob ca_blob = blob(ca);
-	struct curl_blob cert = blob(c->cert_pem);
-	struct curl_blob key = blob(c->key_pem);
+	struct curl_blob cert = blob(who->cert_pem);
+	struct curl_blob key = blob(who->key_pem);
 	CURLcode code = CURLE_OK;
 
 	code |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, c->insecure ? 0L : 1L);
 	code |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, c->insecure ? 0L : 2L);
 	if (ca.n)
 		code |= curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca_blob);
-	if (c->cert_pem.n) {
+	if (who->cert_pem.n) {
 		code |= curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
 		code |= curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &cert);
 		code |= curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
@@ -295,8 +297,8 @@ static int set_connect_to(
 	return 0;
 }
 
-int kube_call_easy(
-	struct kube_call *call, struct str token, struct str ca, CURL **ret_easy, struct err *err)
+int kube_call_easy(struct kube_call *call, const struct kube_credential *who, struct str ca,
+	CURL **ret_easy, struct err *err)
 {
 	CURL *easy = curl_easy_init();
 
@@ -307,12 +309,12 @@ int kube_call_easy(
 	call->retry_after = 0;
 	call->refused = 0;
 	base_buf_clear(&call->body);
-	int r = add_headers(call, token, err);
+	int r = add_headers(call, who->token, err);
 	if (r == 0)
 		r = set_connect_to(call, easy, &call->connect_to, err);
 	const CURLcode code = r < 0 ? CURLE_OK
 				    : set_connection(call, easy) |
-					      set_tls(easy, call->client->config, ca) |
+					      set_tls(easy, call->client->config, ca, who) |
 					      set_exchange(call, easy);
 	if (code != CURLE_OK)
 		r = FAIL(err, ERR_NOMEM, "libcurl refuses an option");

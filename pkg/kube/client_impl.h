@@ -114,9 +114,9 @@ void kube_call_end(struct kube_call *call, const struct err *err);
 /* Takes the call from libcurl and out of its list, and frees it. Outside of libcurl. */
 void kube_call_free(struct kube_call *call);
 
-/* Builds the easy handle of an attempt. token: empty for none. */
-int kube_call_easy(struct kube_call *call, struct str token, struct str ca, CURL **ret_easy,
-	struct err *err) must_check;
+/* Builds the easy handle of an attempt. */
+int kube_call_easy(struct kube_call *call, const struct kube_credential *who, struct str ca,
+	CURL **ret_easy, struct err *err) must_check;
 
 /* Error class of a transfer that libcurl gave up; fills err. */
 int kube_call_curl_error(const struct kube_call *call, CURLcode code, struct err *err);

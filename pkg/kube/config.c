@@ -2,6 +2,7 @@
 
 #include "pkg/base/alloc.h"
 #include "pkg/base/text.h"
+#include "pkg/kube/exec.h"
 #include "pkg/kube/token.h"
 
 #include <errno.h>
@@ -69,6 +70,7 @@ struct kube_config *kube_config_free(struct kube_config *config)
 		if (config->key_pem.n)
 			base_wipe(key.bytes, config->key_pem.n);
 		kube_token_free(config->token);
+		kube_exec_free(config->exec);
 		base_buf_done(&config->ca);
 		base_arena_free(config->arena);
 		base_free(config);
@@ -225,8 +227,8 @@ static int load_list(char *list, struct kube_file **files, size_t *n, struct err
 	return 0;
 }
 
-static int resolve(
-	char *list, const char *context, struct kube_config **ret_config, struct err *err)
+static int resolve(char *list, const struct kube_choice *choice, struct kube_config **ret_config,
+	struct err *err)
 {
 	struct kube_file *files[KUBE_CONFIG_FILES_MAX] = {0};
 	_cleanup_(kube_config_free) struct kube_config *c = NULL;
@@ -238,7 +240,7 @@ static int resolve(
 	if (r == 0 && !n)
 		r = FAIL(err, ERR_NOT_FOUND, "no kubeconfig");
 	if (r == 0)
-		r = kube_files_resolve(files, n, context, c, err);
+		r = kube_files_resolve(files, n, choice, c, err);
 	for (size_t i = 0; i < n; i++)
 		kube_file_free(files[i]);
 	if (r == 0)
@@ -246,40 +248,91 @@ static int resolve(
 	return r;
 }
 
-int kube_config_load(
-	const char *path, const char *context, struct kube_config **ret_config, struct err *err)
+static int load_one(
+	const struct kube_choice *choice, struct kube_config **ret_config, struct err *err)
+{
+	/* A colon in an explicit path is part of it. */
+	_cleanup_(base_buf_done) struct buf b = base_buf(KUBE_CONFIG_FILE_MAX);
+	_cleanup_(kube_file_free) struct kube_file *file = NULL;
+	_cleanup_(kube_config_free) struct kube_config *c = NULL;
+
+	TRY(kube_read_file(choice->path, &b, err));
+	TRY(kube_file_parse(choice->path, base_buf_str(&b), &file, err));
+	TRY(new_config(&c, err));
+	TRY(kube_files_resolve(&file, 1, choice, c, err));
+	*ret_config = STEAL(c);
+	return 0;
+}
+
+/* The Pod's own files; a namespace that was chosen goes before theirs. */
+static int load_in_cluster(const struct kube_choice *choice, struct kube_config **ret_config)
+{
+	_cleanup_(kube_config_free) struct kube_config *c = NULL;
+
+	TRY(kube_config_in_cluster("", &c, NULL));
+	if (choice->ns && *choice->ns)
+		TRY(base_arena_str(c->arena, base_str(choice->ns), &c->ns, NULL));
+	*ret_config = STEAL(c);
+	return 0;
+}
+
+int kube_config_choose(
+	const struct kube_choice *choice, struct kube_config **ret_config, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf list = base_buf(65536);
 	const char *env = environment("KUBECONFIG");
 	const char *home = environment("HOME");
 	struct err why = {0};
 
-	if (path) {
-		/* A colon in an explicit path is part of it. */
-		_cleanup_(base_buf_done) struct buf b = base_buf(KUBE_CONFIG_FILE_MAX);
-		_cleanup_(kube_file_free) struct kube_file *file = NULL;
-		_cleanup_(kube_config_free) struct kube_config *c = NULL;
-		TRY(kube_read_file(path, &b, err));
-		TRY(kube_file_parse(path, base_buf_str(&b), &file, err));
-		TRY(new_config(&c, err));
-		TRY(kube_files_resolve(&file, 1, context, c, err));
-		*ret_config = STEAL(c);
-		return 0;
-	}
+	if (choice->path && *choice->path)
+		return load_one(choice, ret_config, err);
 	if (env && *env)
 		TRY(base_buf_addf(&list, err, "%s", env));
 	else if (home && *home)
 		TRY(base_buf_addf(&list, err, "%s/.kube/config", home));
 	else
 		TRY(base_buf_addf(&list, err, "%s", ""));
-	const int r = resolve((char *)list.data, context, ret_config, &why);
+	const int r = resolve((char *)list.data, choice, ret_config, &why);
 	if (r != -ERR_NOT_FOUND) {
 		if (r < 0 && err)
 			*err = why;
 		return r;
 	}
-	if (kube_config_in_cluster("", ret_config, NULL) == 0)
+	if (load_in_cluster(choice, ret_config) == 0)
 		return 0;
 	return FAIL(err, ERR_NOT_FOUND,
 		"no kubeconfig ($KUBECONFIG, ~/.kube/config), and not in a cluster");
+}
+
+int kube_config_load(
+	const char *path, const char *context, struct kube_config **ret_config, struct err *err)
+{
+	const struct kube_choice choice = {.path = path, .context = context};
+
+	return kube_config_choose(&choice, ret_config, err);
+}
+
+int kube_config_credential(struct kube_config *config, const struct env *env, int64_t boot_ns,
+	struct kube_credential *ret, struct err *err)
+{
+	struct kube_credential own = {.cert_pem = config->cert_pem, .key_pem = config->key_pem};
+	struct kube_credential given = {0};
+
+	if (config->token)
+		TRY(kube_token_get(config->token, boot_ns, &own.token, err));
+	/* Whoever has proof of its own needs none of a plugin. */
+	if (config->exec && !own.token.n && !own.cert_pem.n) {
+		TRY(kube_exec_get(config->exec, env, boot_ns, &given, err));
+		own = given;
+	}
+	*ret = own;
+	return 0;
+}
+
+bool kube_config_refused(struct kube_config *config, int64_t started_boot_ns)
+{
+	if (config->token)
+		return kube_token_refused(config->token, started_boot_ns);
+	return config->exec && !config->cert_pem.n &&
+	       kube_exec_refused(config->exec, started_boot_ns);
 }

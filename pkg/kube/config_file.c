@@ -5,19 +5,11 @@
 #include "pkg/base/text.h"
 #include "pkg/kube/token.h"
 
-#include <yaml.h>
-
 struct kube_file {
 	char *path;
 	size_t dir_len; /* of path, without the last '/'; 0: the working directory */
 	yaml_document_t doc;
 	bool loaded;
-};
-
-/* One named entry and the file that it came from: relative paths start there. */
-struct entry {
-	struct kube_file *file;
-	yaml_node_t *node; /* a mapping; NULL: not found */
 };
 
 struct kube_file *kube_file_free(struct kube_file *file)
@@ -92,12 +84,12 @@ int kube_file_parse(const char *path, struct str text, struct kube_file **ret_fi
 	return 0;
 }
 
-static yaml_node_t *node_at(struct kube_file *f, int index)
+yaml_node_t *kube_yaml_at(struct kube_file *f, int index)
 {
 	return yaml_document_get_node(&f->doc, index);
 }
 
-static struct str scalar(const yaml_node_t *node)
+struct str kube_yaml_text(const yaml_node_t *node)
 {
 	if (!node || node->type != YAML_SCALAR_NODE)
 		return STR_NULL;
@@ -108,20 +100,25 @@ static struct str scalar(const yaml_node_t *node)
 	return s;
 }
 
-static yaml_node_t *member(struct kube_file *f, const yaml_node_t *map, const char *key)
+yaml_node_t *kube_yaml_member(struct kube_file *f, const yaml_node_t *map, const char *key)
 {
 	if (!map || map->type != YAML_MAPPING_NODE)
 		return NULL;
 	for (const yaml_node_pair_t *p = map->data.mapping.pairs.start;
 		p < map->data.mapping.pairs.top; p++)
-		if (base_str_eq(scalar(node_at(f, p->key)), base_str(key)))
-			return node_at(f, p->value);
+		if (base_str_eq(kube_yaml_text(kube_yaml_at(f, p->key)), base_str(key)))
+			return kube_yaml_at(f, p->value);
 	return NULL;
 }
 
-static struct str text_of(const struct entry *e, const char *key)
+struct str kube_entry_text(const struct kube_entry *e, const char *key)
 {
-	return scalar(member(e->file, e->node, key));
+	return kube_yaml_text(kube_yaml_member(e->file, e->node, key));
+}
+
+const char *kube_entry_origin(const struct kube_entry *e)
+{
+	return e->file->path;
 }
 
 static yaml_node_t *root_of(struct kube_file *f)
@@ -130,9 +127,9 @@ static yaml_node_t *root_of(struct kube_file *f)
 }
 
 static int find_in_file(struct kube_file *f, const char *list, const char *kind, struct str name,
-	struct entry *e, struct err *err)
+	struct kube_entry *e, struct err *err)
 {
-	const yaml_node_t *seq = member(f, root_of(f), list);
+	const yaml_node_t *seq = kube_yaml_member(f, root_of(f), list);
 
 	if (!seq || seq->type != YAML_SEQUENCE_NODE)
 		return 0;
@@ -141,31 +138,31 @@ static int find_in_file(struct kube_file *f, const char *list, const char *kind,
 			KUBE_CONFIG_NAMED_MAX, list);
 	for (const yaml_node_item_t *i = seq->data.sequence.items.start;
 		i < seq->data.sequence.items.top; i++) {
-		const yaml_node_t *item = node_at(f, *i);
-		const yaml_node_t *id = member(f, item, "name");
-		if (!id || !base_str_eq(scalar(id), name))
+		const yaml_node_t *item = kube_yaml_at(f, *i);
+		const yaml_node_t *id = kube_yaml_member(f, item, "name");
+		if (!id || !base_str_eq(kube_yaml_text(id), name))
 			continue;
 		if (e->node)
 			return FAIL(err, ERR_INVALID, "%s: two %s are named '%.*s'", f->path, list,
 				STR_FMT(name));
-		yaml_node_t *value = member(f, item, kind);
+		yaml_node_t *value = kube_yaml_member(f, item, kind);
 		if (!value || value->type != YAML_MAPPING_NODE)
 			return FAIL(err, ERR_INVALID, "%s: %s '%.*s' is empty", f->path, kind,
 				STR_FMT(name));
-		*e = (struct entry){.file = f, .node = value};
+		*e = (struct kube_entry){.file = f, .node = value};
 	}
 	return 0;
 }
 
 /* The first file that defines the name wins whole. */
 static int find_named(struct kube_file *const *files, size_t n, const char *kind, struct str name,
-	struct entry *ret, struct err *err)
+	struct kube_entry *ret, struct err *err)
 {
 	char list[16];
 
 	(void)snprintf(list, sizeof(list), "%ss", kind);
 	for (size_t i = 0; i < n; i++) {
-		struct entry e = {0};
+		struct kube_entry e = {0};
 		TRY(find_in_file(files[i], list, kind, name, &e, err));
 		if (e.node) {
 			*ret = e;
@@ -176,7 +173,7 @@ static int find_named(struct kube_file *const *files, size_t n, const char *kind
 		err, ERR_INVALID, "%s: no %s is named '%.*s'", files[0]->path, kind, STR_FMT(name));
 }
 
-static int resolve_path(const struct entry *e, struct str path, struct kube_config *c,
+int kube_entry_path(const struct kube_entry *e, struct str path, struct kube_config *c,
 	struct str *ret, struct err *err)
 {
 	if (path.p[0] == '/' || !e->file->dir_len)
@@ -185,8 +182,8 @@ static int resolve_path(const struct entry *e, struct str path, struct kube_conf
 		e->file->path, STR_FMT(path));
 }
 
-static int decode_data(
-	const struct entry *e, const char *key, struct str data, struct buf *b, struct err *err)
+static int decode_data(const struct kube_entry *e, const char *key, struct str data, struct buf *b,
+	struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf packed = base_buf(2 * (size_t)KUBE_CREDENTIAL_MAX);
 
@@ -203,28 +200,28 @@ static int decode_data(
 }
 
 /* `key`-data, which overrides the file that `key` names. Nothing is added where neither is set. */
-static int pem_of(const struct entry *e, const char *key, struct kube_config *c, struct buf *b,
+static int pem_of(const struct kube_entry *e, const char *key, struct kube_config *c, struct buf *b,
 	struct err *err)
 {
 	char data_key[64];
 	struct str path = STR_NULL;
 
 	(void)snprintf(data_key, sizeof(data_key), "%s-data", key);
-	const struct str data = text_of(e, data_key);
+	const struct str data = kube_entry_text(e, data_key);
 	if (data.n)
 		return decode_data(e, data_key, data, b, err);
-	const struct str file = text_of(e, key);
+	const struct str file = kube_entry_text(e, key);
 	if (!file.n)
 		return 0;
-	TRY(resolve_path(e, file, c, &path, err));
+	TRY(kube_entry_path(e, file, c, &path, err));
 	const int r = kube_read_file(path.p, b, err);
 	/* A file that a configuration names and that is missing is a wrong configuration. */
 	return r == -ERR_NOT_FOUND ? FAIL(err, ERR_INVALID, "%s: no such file", path.p) : r;
 }
 
-static int truth_of(const struct entry *e, const char *key, bool *ret, struct err *err)
+int kube_entry_truth(const struct kube_entry *e, const char *key, bool *ret, struct err *err)
 {
-	const struct str s = text_of(e, key);
+	const struct str s = kube_entry_text(e, key);
 
 	*ret = base_str_eq(s, STR("true"));
 	if (s.n && !*ret && !base_str_eq(s, STR("false")))
@@ -233,7 +230,7 @@ static int truth_of(const struct entry *e, const char *key, bool *ret, struct er
 	return 0;
 }
 
-static int check_url(const struct entry *e, struct str s, struct err *err)
+static int check_url(const struct kube_entry *e, struct str s, struct err *err)
 {
 	const bool http = base_str_starts(s, STR("https://")) || base_str_starts(s, STR("http://"));
 
@@ -247,17 +244,17 @@ static int check_url(const struct entry *e, struct str s, struct err *err)
 	return 0;
 }
 
-static int read_cluster(const struct entry *e, struct kube_config *c, struct err *err)
+static int read_cluster(const struct kube_entry *e, struct kube_config *c, struct err *err)
 {
-	struct str server = text_of(e, "server");
+	struct str server = kube_entry_text(e, "server");
 
 	while (base_str_ends(server, STR("/")) && !base_str_ends(server, STR("://")))
 		server.n--;
 	TRY(check_url(e, server, err));
 	TRY(base_arena_str(c->arena, server, &c->server, err));
-	TRY(base_arena_str(c->arena, text_of(e, "tls-server-name"), &c->server_name, err));
-	TRY(base_arena_str(c->arena, text_of(e, "proxy-url"), &c->proxy_url, err));
-	TRY(truth_of(e, "insecure-skip-tls-verify", &c->insecure, err));
+	TRY(base_arena_str(c->arena, kube_entry_text(e, "tls-server-name"), &c->server_name, err));
+	TRY(base_arena_str(c->arena, kube_entry_text(e, "proxy-url"), &c->proxy_url, err));
+	TRY(kube_entry_truth(e, "insecure-skip-tls-verify", &c->insecure, err));
 	TRY(pem_of(e, "certificate-authority", c, &c->ca, err));
 	if (!c->ca.len)
 		return 0;
@@ -268,21 +265,21 @@ static int read_cluster(const struct entry *e, struct kube_config *c, struct err
 	return kube_pem_check(base_buf_str(&c->ca), "CERTIFICATE", "certificate-authority", err);
 }
 
-static int refuse_unsupported(const struct entry *e, struct err *err)
+static int refuse_unsupported(const struct kube_entry *e, struct err *err)
 {
-	static const char *const keys[] = {"exec", "auth-provider", "username", "password",
-		"act-as", "act-as-uid", "act-as-groups", "act-as-user-extra"};
+	static const char *const keys[] = {"auth-provider", "username", "password", "act-as",
+		"act-as-uid", "act-as-groups", "act-as-user-extra"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const yaml_node_t *node = member(e->file, e->node, keys[i]);
-		if (node && (node->type != YAML_SCALAR_NODE || scalar(node).n))
+		const yaml_node_t *node = kube_yaml_member(e->file, e->node, keys[i]);
+		if (node && (node->type != YAML_SCALAR_NODE || kube_yaml_text(node).n))
 			return FAIL(err, ERR_INVALID, "%s: '%s' of a user is not supported",
 				e->file->path, keys[i]);
 	}
 	return 0;
 }
 
-static int read_pair(const struct entry *e, struct kube_config *c, struct err *err)
+static int read_pair(const struct kube_entry *e, struct kube_config *c, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf cert = base_buf(KUBE_CREDENTIAL_MAX);
 	_cleanup_(base_buf_done) struct buf key = base_buf(KUBE_CREDENTIAL_MAX);
@@ -306,16 +303,16 @@ static int read_pair(const struct entry *e, struct kube_config *c, struct err *e
 	return r;
 }
 
-static int read_user(const struct entry *e, struct kube_config *c, struct err *err)
+static int read_user(const struct kube_entry *e, struct kube_config *c, struct err *err)
 {
-	const struct str file = text_of(e, "tokenFile");
-	const struct str token = text_of(e, "token");
+	const struct str file = kube_entry_text(e, "tokenFile");
+	const struct str token = kube_entry_text(e, "token");
 	struct str path = STR_NULL;
 
 	TRY(refuse_unsupported(e, err));
 	TRY(read_pair(e, c, err));
 	if (file.n)
-		TRY(resolve_path(e, file, c, &path, err));
+		TRY(kube_entry_path(e, file, c, &path, err));
 	if (file.n || token.n)
 		TRY(kube_token_new(path.p, token, &c->token, err));
 	return 0;
@@ -324,33 +321,41 @@ static int read_user(const struct entry *e, struct kube_config *c, struct err *e
 static struct str current_context(struct kube_file *const *files, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct entry root = {.file = files[i], .node = root_of(files[i])};
-		const struct str s = text_of(&root, "current-context");
+		const struct kube_entry root = {.file = files[i], .node = root_of(files[i])};
+		const struct str s = kube_entry_text(&root, "current-context");
 		if (s.n)
 			return s;
 	}
 	return STR_NULL;
 }
 
-int kube_files_resolve(struct kube_file *const *files, size_t n, const char *context,
+static struct str chosen(const char *choice, struct str said)
+{
+	return choice && *choice ? base_str(choice) : said;
+}
+
+int kube_files_resolve(struct kube_file *const *files, size_t n, const struct kube_choice *choice,
 	struct kube_config *config, struct err *err)
 {
-	const struct str name = context && *context ? base_str(context) : current_context(files, n);
-	struct entry ctx = {0};
-	struct entry cluster = {0};
-	struct entry user = {0};
+	const struct str name = chosen(choice->context, current_context(files, n));
+	struct kube_entry ctx = {0};
+	struct kube_entry cluster = {0};
+	struct kube_entry user = {0};
 
 	if (!name.n)
 		return FAIL(err, ERR_INVALID, "%s: no context is selected", files[0]->path);
 	TRY(find_named(files, n, "context", name, &ctx, err));
-	TRY(find_named(files, n, "cluster", text_of(&ctx, "cluster"), &cluster, err));
+	const struct str cluster_name = chosen(choice->cluster, kube_entry_text(&ctx, "cluster"));
+	TRY(find_named(files, n, "cluster", cluster_name, &cluster, err));
 	base_assert(ctx.file && cluster.file);
 	TRY(read_cluster(&cluster, config, err));
-	if (text_of(&ctx, "user").n) {
-		TRY(find_named(files, n, "user", text_of(&ctx, "user"), &user, err));
+	const struct str user_name = chosen(choice->user, kube_entry_text(&ctx, "user"));
+	if (user_name.n) {
+		TRY(find_named(files, n, "user", user_name, &user, err));
 		base_assert(user.file);
 		TRY(read_user(&user, config, err));
+		TRY(kube_config_read_exec(&user, &cluster, choice->exec, config, err));
 	}
-	const struct str ns = text_of(&ctx, "namespace");
+	const struct str ns = chosen(choice->ns, kube_entry_text(&ctx, "namespace"));
 	return base_arena_str(config->arena, ns.n ? ns : STR("default"), &config->ns, err);
 }

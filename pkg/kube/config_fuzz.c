@@ -1,6 +1,7 @@
 /* Any bytes as a kubeconfig: an error or a configuration, and nothing left behind. */
 #include "pkg/base/alloc.h"
 #include "pkg/kube/config_impl.h"
+#include "pkg/kube/exec.h"
 #include "pkg/kube/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,10 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (kube_file_parse("fuzz", base_str_n(data, size), &file, NULL) == 0 &&
 		base_arena_new(1u << 20, &config.arena, NULL) == 0) {
 		struct kube_file *const files[] = {file};
+		const struct kube_choice choice = {
+			.context = size % 2 ? "x" : NULL, .exec = KUBE_EXEC_STDIN};
 		/* An own context: the input need not name one. */
-		if (kube_files_resolve(files, 1, size % 2 ? "x" : NULL, &config, NULL) == 0)
+		if (kube_files_resolve(files, 1, &choice, &config, NULL) == 0)
 			base_assert(config.server.n && config.ns.n);
 	}
+	kube_exec_free(config.exec);
 	kube_token_free(config.token);
 	base_buf_done(&config.ca);
 	base_arena_free(config.arena);
