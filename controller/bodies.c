@@ -1,5 +1,6 @@
 #include "controller/bodies.h"
 
+#include "crds/endpoint.h"
 #include "pkg/base/text.h"
 #include "pkg/kube/patch.h"
 
@@ -97,6 +98,19 @@ int controller_body_lease(const struct controller_view *v, const struct controll
 	return kube_write_end(&w, err);
 }
 
+int controller_body_owner(
+	const struct controller_owner *owner, struct str rv, struct buf *b, struct err *err)
+{
+	struct kube_writer w = kube_writer(b);
+
+	TRY(kube_write_object(&w, err));
+	TRY(kube_write_key_object(&w, "metadata", err));
+	TRY(kube_write_key_text(&w, "resourceVersion", rv, err));
+	TRY(write_owner(&w, owner, err));
+	TRY(kube_write_end(&w, err));
+	return kube_write_end(&w, err);
+}
+
 static int write_condition(const struct controller_view *v, const struct controller_plan *plan,
 	enum controller_condition c, struct kube_writer *w, struct err *err)
 {
@@ -178,13 +192,10 @@ static int write_slice_notes(
 
 static int write_endpoint(const struct controller_view *v, struct kube_writer *w, struct err *err)
 {
-	size_t colon = v->leader->endpoint.n;
+	struct str address = STR_NULL;
+	uint16_t port = 0; /* the Service's is the same for all */
 
-	while (colon > 0 && v->leader->endpoint.p[colon - 1] != ':')
-		colon--;
-	struct str address = base_str_sub(v->leader->endpoint, 0, colon ? colon - 1 : 0);
-	if (base_str_starts(address, STR("[")))
-		address = base_str_sub(address, 1, address.n - 1);
+	TRY(crds_endpoint_split(v->leader->endpoint, &address, &port, err));
 	TRY(kube_write_object(w, err));
 	TRY(kube_write_key_list(w, "addresses", err));
 	TRY(kube_write_text(w, address, err));

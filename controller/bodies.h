@@ -18,6 +18,10 @@ int controller_body_record(const struct controller_view *v, struct str function,
 int controller_body_lease(const struct controller_view *v, const struct controller_owner *owner,
 	struct buf *b, struct err *err) must_check;
 
+/* Merge patch on what has lost its owner, at its version rv. */
+int controller_body_owner(const struct controller_owner *owner, struct str rv, struct buf *b,
+	struct err *err) must_check;
+
 /* Merge patch on the Leader record's status. */
 int controller_body_status(const struct controller_view *v, const struct controller_plan *plan,
 	struct buf *b, struct err *err) must_check;

@@ -2,17 +2,20 @@
  * "<revision>-leader". Agents use the record; DNS is cached for seconds. */
 #include "controller/revision.h"
 
+#include "crds/endpoint.h"
 #include "pkg/base/text.h"
 
 void controller_endpoints(const struct controller_view *v, struct controller_plan *plan)
 {
 	char fingerprint[33];
+	struct sockaddr_storage address;
 
 	if (!v->leader)
 		return;
 	/* An address of a pod that is gone may be another pod's tomorrow. */
 	const struct crds_pod *pod = controller_pod_find(v, v->leader->leader_uid);
-	if (v->leader->endpoint.n == 0 || v->leader->active_epoch == 0 || !pod) {
+	if (crds_endpoint_parse(v->leader->endpoint, &address, NULL) < 0 ||
+		v->leader->active_epoch == 0 || !pod) {
 		plan->remove_endpoints = v->slice && v->slice->address.n;
 		plan->write_slice = plan->remove_endpoints;
 		return;

@@ -1,5 +1,6 @@
-/* The two acts that take more than one request: creating a revision's record and Lease after
- * looking at who owns its pods, and emptying a dead holder's Lease after a last look. */
+/* The acts that take more than one request: creating a revision's record and Lease, or giving them
+ * an owner again, after looking at who owns its pods; and emptying a dead holder's Lease after a
+ * last look. */
 #include "controller/runner_internal.h"
 
 #include "pkg/base/log.h"
@@ -131,6 +132,26 @@ static void created(void *ctx, const struct kube_response *resp, const struct er
 		controller_job_end(job, NULL);
 }
 
+static int adopt(struct controller_job *job, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
+	const struct str key = base_str(job->key);
+
+	TRY(controller_body_owner(&job->owner, base_str(job->orphan_rv), &b, err));
+	const struct kube_request request = {.verb = KUBE_PATCH_MERGE,
+		.resource = job->adopt == CONTROLLER_ORPHAN_LEASE ? &controller_leases
+								  : &crds_functionkeys,
+		.ns = base_str_sub(key, 0, base_str_find(key, '/', 0)),
+		.name = base_str(job->orphan),
+		.body = base_buf_str(&b),
+		.field_manager = CONTROLLER_FIELD_MANAGER};
+	log_write(job->r->core->log, LOG_INFO, "gave an orphan an owner",
+		LOG_STR("key", base_str(job->key)), LOG_STR("orphan", base_str(job->orphan)),
+		LOG_STR("kind", job->owner.kind), LOG_STR("owner", job->owner.name));
+	TRY(controller_job_write(job, &request, err));
+	return 1;
+}
+
 /* The record first: agents wait for it; the Lease is what they then contend for. */
 static int create_next(struct controller_job *job, struct err *err)
 {
@@ -138,6 +159,8 @@ static int create_next(struct controller_job *job, struct err *err)
 	const struct controller_view v = job_view(job);
 	const bool record = job->create_record;
 
+	if (job->adopt != CONTROLLER_NO_ORPHAN)
+		return adopt(job, err);
 	if (!record && !job->create_lease)
 		return 0;
 	if (record)
@@ -244,16 +267,13 @@ static int find_owner(struct controller_job *job, const struct crds_pod *pod,
 		job, pod->owner_api_version, pod->owner_kind, pod->owner_name, pod->owner_uid, err);
 }
 
-int controller_start_create(struct controller_job *job, const struct controller_view *v,
-	const struct controller_plan *plan, struct err *err)
+/* Looks at who owns a pod, then creates or adopts. */
+static int begin_with_owner(struct controller_job *job, const struct controller_view *v,
+	const struct crds_pod *pod, struct err *err)
 {
 	const struct kube_resource *resource = NULL;
 
-	job->create_record = plan->create_record;
-	job->create_lease = plan->create_lease;
-	job->state->made_ns = v->boot_ns;
-	TRY(crds_pod_function(plan->create_for, job->function, err));
-	TRY(find_owner(job, plan->create_for, &resource, err));
+	TRY(find_owner(job, pod, &resource, err));
 	if (!resource)
 		return create_next(job, err);
 	const struct kube_request request = {.verb = KUBE_GET,
@@ -263,4 +283,28 @@ int controller_start_create(struct controller_job *job, const struct controller_
 		.accept = METADATA_ALONE};
 	TRY(kube_start(job->r->core->client, &request, owner_looked_up, job, NULL, err));
 	return 1;
+}
+
+int controller_start_create(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err)
+{
+	job->create_record = plan->create_record;
+	job->create_lease = plan->create_lease;
+	job->state->made_ns = v->boot_ns;
+	TRY(crds_pod_function(plan->create_for, job->function, err));
+	return begin_with_owner(job, v, plan->create_for, err);
+}
+
+int controller_start_adopt(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err)
+{
+	const struct kube_meta *meta = &plan->adopt_meta;
+
+	job->adopt = plan->orphan;
+	TRY(base_str_copy(meta->name, job->orphan, sizeof(job->orphan), "name", err));
+	TRY(base_str_copy(meta->rv, job->orphan_rv, sizeof(job->orphan_rv), "version", err));
+	if (plan->orphan != CONTROLLER_ORPHAN_MEMBER && plan->create_for)
+		return begin_with_owner(job, v, plan->create_for, err);
+	TRY(own(job, STR("v1"), STR("Pod"), plan->adopt_by.name, plan->adopt_by.uid, err));
+	return adopt(job, err);
 }

@@ -48,7 +48,7 @@ bool controller_opens(const struct controller_record *member, int64_t epoch)
 #define AT(member)                 offsetof(struct controller_record, member)
 #define CONDITION_TEXT(name, text) AT(conditions[CONTROLLER_##name].reason),
 static const size_t texts[] = {AT(meta.ns), AT(meta.name), AT(meta.uid), AT(meta.rv), AT(revision),
-	AT(function), AT(owner_uid), AT(leader_pod), AT(leader_uid), AT(endpoint), AT(pod_uid),
+	AT(leader_pod), AT(leader_uid), AT(endpoint), AT(pod), AT(pod_uid),
 	CONTROLLER_CONDITIONS(CONDITION_TEXT)};
 #undef CONDITION_TEXT
 #undef AT
@@ -73,8 +73,6 @@ static void read_leader(const struct crds_functionkey *fk, struct controller_rec
 {
 	const struct crds_key *active = crds_key_active(fk);
 
-	r->function = fk->function;
-	r->owner_uid = fk->owner_uid;
 	r->active_epoch = active ? active->epoch : 0;
 	r->active_term = active ? active->term : 0;
 	if (active)
@@ -106,8 +104,10 @@ static int record_decode(struct str doc, void **ret_object, struct err *err)
 			.rv = fk->resource_version},
 		.role = fk->role,
 		.deleting = fk->deleting,
+		.orphan = fk->owner_uid.n == 0,
 		.revision = fk->revision,
 		.generation = fk->generation,
+		.pod = fk->owner_uid.n == 0 ? fk->pod : STR_NULL,
 		.pod_uid = fk->pod_uid,
 		.incarnation = fk->incarnation,
 		.opened_incarnation = fk->opened_incarnation,
@@ -151,6 +151,8 @@ static const struct kube_field lease_fields[] = {
 	{LABEL_REVISION, KUBE_FIELD_TEXT, 63, offsetof(struct controller_lease, revision)},
 	{"/spec/leaseTransitions", KUBE_FIELD_INT, 0,
 		offsetof(struct controller_lease, transitions)},
+	{"/metadata/ownerReferences", KUBE_FIELD_COUNT, 0,
+		offsetof(struct controller_lease, owners)},
 };
 static const struct kube_projection lease_projection = {
 	lease_fields, ARRAY_LEN(lease_fields), sizeof(struct controller_lease)};

@@ -43,9 +43,9 @@ struct controller_record {
 	struct kube_meta meta;
 	enum crds_role role;
 	bool deleting;
+	bool orphan; /* has no owner */
 	struct str revision;
 	/* Leader */
-	struct str function, owner_uid;
 	struct str leader_pod, leader_uid, endpoint;
 	int64_t term, leader_incarnation, active_epoch, active_term, generation;
 	bool inherits; /* spec.onLeaderChange: a new leader keeps the key */
@@ -54,6 +54,7 @@ struct controller_record {
 	int64_t members_total, members_ready;
 	struct controller_condition_state conditions[CONTROLLER_CONDITION_COUNT];
 	/* Member */
+	struct str pod; /* only of an orphan */
 	struct str pod_uid;
 	int64_t incarnation, opened_incarnation;
 	int64_t opened[CRDS_KEYS_MAX]; /* epochs, ascending */
@@ -72,6 +73,7 @@ struct controller_lease {
 	struct str holder;
 	struct str revision; /* label */
 	int64_t transitions;
+	int64_t owners; /* how many */
 };
 extern const struct kube_kind controller_lease_kind;
 

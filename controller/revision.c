@@ -181,9 +181,14 @@ static const struct crds_pod *some_replica(const struct controller_view *v)
 void controller_revision_step(const struct controller_view *v, struct controller_plan *ret_plan)
 {
 	*ret_plan = (struct controller_plan){0};
-	if (!v->opted_in)
-		return;
 	ret_plan->create_for = some_replica(v);
+	controller_janitor(v, ret_plan->create_for, ret_plan);
+	if (!v->opted_in) {
+		/* Nobody supervises that address any more. */
+		ret_plan->remove_endpoints = v->leader && v->slice && v->slice->address.n;
+		ret_plan->write_slice = ret_plan->remove_endpoints;
+		return;
+	}
 	ret_plan->create_record = !v->leader && ret_plan->create_for;
 	ret_plan->create_lease = !v->lease && ret_plan->create_for;
 	if (!v->leader || v->leader->deleting)

@@ -2,7 +2,8 @@
  *
  * Each part owns its own fields or children: the Leader record (created once, its counts and
  * conditions afterwards), the Lease (created once; emptied when its holder is dead), the leader's
- * Service and EndpointSlice. Nothing here writes keys, leaders or re-encryption keys.
+ * Service and EndpointSlice, owners of what has lost them. Nothing here writes keys, leaders or
+ * re-encryption keys.
  */
 #ifndef CONTROLLER_REVISION_H
 #define CONTROLLER_REVISION_H
@@ -12,6 +13,7 @@
 
 #define CONTROLLER_STATUS_EVERY_NS  NS_PER_S        /* counts and conditions: one write a second */
 #define CONTROLLER_RELEASE_EVERY_NS (30 * NS_PER_S) /* releases of one revision's Lease */
+#define CONTROLLER_ORPHAN_AFTER_NS  (10 * NS_PER_S) /* how long an object may be without owner */
 
 /* What the held connection to the leader's agent says (controller/alive.h). */
 enum controller_alive {
@@ -35,6 +37,7 @@ struct controller_view {
 	enum controller_alive alive;
 	/* boot clock of our last release, status write, creation of the record; 0: none */
 	int64_t released_ns, status_ns, made_ns;
+	int64_t orphan_ns; /* boot clock since when there has been an orphan; 0: there was none */
 	unsigned releases; /* in a row without a key that became active after */
 };
 
@@ -48,6 +51,19 @@ enum controller_evidence {
 	CONTROLLER_EVIDENCE_COUNT
 };
 const char *controller_evidence_name(enum controller_evidence e);
+
+/* What has lost its owner. */
+enum controller_orphan {
+	CONTROLLER_NO_ORPHAN = 0,
+	CONTROLLER_ORPHAN_MEMBER,
+	CONTROLLER_ORPHAN_RECORD,
+	CONTROLLER_ORPHAN_LEASE
+};
+
+/* A pod that may be gone. */
+struct controller_former {
+	struct str name, uid;
+};
 
 struct controller_plan {
 	bool create_record, create_lease;
@@ -63,6 +79,12 @@ struct controller_plan {
 	bool release;      /* empty the Lease now: its holder is dead */
 	bool create_service;
 	bool write_slice, remove_endpoints;
+	/* One orphan, and whether it is time to give it an owner: a Member record its own pod, else
+	 * the owner of a replica (create_for), and without replicas the pod that led last. */
+	enum controller_orphan orphan;
+	bool adopt;
+	struct kube_meta adopt_meta;
+	struct controller_former adopt_by;
 	int64_t wake_ns; /* boot clock; 0: none */
 };
 
@@ -75,6 +97,9 @@ void controller_revision_step(const struct controller_view *v, struct controller
 void controller_status(const struct controller_view *v, struct controller_plan *plan);
 void controller_supervise(const struct controller_view *v, struct controller_plan *plan);
 void controller_endpoints(const struct controller_view *v, struct controller_plan *plan);
+/* replica: any of the revision; NULL: there is none. */
+void controller_janitor(const struct controller_view *v, const struct crds_pod *replica,
+	struct controller_plan *plan);
 
 /* "<pod>_<podUID>_<incarnation>": the parts of a holder; false if it is not of our form. */
 bool controller_holder_parse(struct str holder, struct str *ret_pod, struct str *ret_uid);

@@ -56,7 +56,8 @@ static void settled(struct scene *s)
 		.endpoint = STR("10.0.0.1:9471"),
 		.term = 4,
 		.active_epoch = 3};
-	s->lease = (struct controller_lease){.holder = STR("billing-a_" UID_A "_1")};
+	s->lease = (struct controller_lease){
+		.holder = STR("billing-a_" UID_A "_1"), .owners = 1, .meta = {.name = STR("fk")}};
 	s->slice = (struct controller_slice){.address = STR("10.0.0.1:9471"),
 		.fingerprint = STR("00000000000000000000000000000000")};
 	s->v = (struct controller_view){.boot_ns = 100 * NS_PER_S,
@@ -84,6 +85,11 @@ static void opted_out(struct scene *s)
 {
 	s->v.opted_in = false;
 	s->v.leader = NULL;
+}
+
+static void opted_out_later(struct scene *s)
+{
+	s->v.opted_in = false;
 }
 
 static void new_revision(struct scene *s)
@@ -228,6 +234,11 @@ static void leader_moved(struct scene *s)
 	s->leader.endpoint = STR("10.0.0.2:9471");
 }
 
+static void leader_lies(struct scene *s)
+{
+	s->leader.endpoint = STR("metadata.internal:80");
+}
+
 static void key_changed(struct scene *s)
 {
 	s->leader.active_fingerprint.b[0] = 1;
@@ -253,6 +264,7 @@ static const struct {
 } rows[] = {
 	{"a quiet revision has nothing to write", quiet},
 	{"nor has one that is not opted in", opted_out},
+	{"but what leads to its pods is taken away", opted_out_later, .slice = true, .empty = true},
 	{"a new revision gets record and Lease", new_revision, .record = true, .lease = true},
 	{"but not before a replica has an agent", no_replica_injected},
 	{"a Lease that was deleted comes back", only_a_lease_is_missing, .lease = true},
@@ -283,6 +295,7 @@ static const struct {
 	{"a foreign holder is left alone", foreign_holder},
 	{"a released Lease too", released_lease},
 	{"the slice follows the leader", leader_moved, .slice = true},
+	{"but not to what is no address", leader_lies, .slice = true, .empty = true},
 	{"and the key", key_changed, .slice = true},
 	{"a deleted Service comes back", service_deleted, .service = true},
 	{"a record that goes away is left alone", record_deleting},
@@ -312,6 +325,124 @@ static void test_steps(void **state)
 				plan.create_service, plan.write_slice, plan.remove_endpoints);
 		if ((plan.wake_ns > s.v.boot_ns) != rows[i].wakes)
 			fail_msg("%s: wakes at %lld", rows[i].name, (long long)plan.wake_ns);
+	}
+}
+
+/* -- orphans -- */
+
+static void orphans(struct scene *s)
+{
+	s->leader.orphan = true;
+	s->lease.owners = 0;
+	s->v.orphan_ns = s->v.boot_ns - CONTROLLER_ORPHAN_AFTER_NS;
+}
+
+static void orphans_just_now(struct scene *s)
+{
+	orphans(s);
+	s->v.orphan_ns = 0;
+}
+
+static void orphans_for_a_while(struct scene *s)
+{
+	orphans(s);
+	s->v.orphan_ns++;
+}
+
+static void orphans_opted_out(struct scene *s)
+{
+	orphans(s);
+	s->v.opted_in = false;
+}
+
+static void orphans_without_pods(struct scene *s)
+{
+	orphans(s);
+	s->v.pods_len = 0;
+}
+
+static void orphans_that_never_led(struct scene *s)
+{
+	orphans_without_pods(s);
+	s->leader.leader_uid = STR_NULL;
+	s->lease.holder = STR_NULL;
+}
+
+static void orphaned_lease(struct scene *s)
+{
+	orphans(s);
+	s->leader.orphan = false;
+}
+
+static void orphaned_lease_alone(struct scene *s)
+{
+	orphans_without_pods(s);
+	s->v.leader = NULL;
+}
+
+static void orphaned_lease_of_a_stranger(struct scene *s)
+{
+	orphaned_lease_alone(s);
+	s->lease.holder = STR("some-other-client");
+}
+
+static void orphaned_member(struct scene *s)
+{
+	orphans(s);
+	s->members[1].orphan = true;
+	s->members[1].pod = STR("billing-b");
+}
+
+static void orphan_that_goes(struct scene *s)
+{
+	orphans(s);
+	s->lease.owners = 1;
+	s->leader.deleting = true;
+}
+
+static const struct {
+	const char *name;
+	void (*set)(struct scene *);
+	enum controller_orphan orphan;
+	bool adopt, replica;
+	const char *by; /* UID; without a replica, or of a Member record */
+} orphan_rows[] = {
+	{"nothing is orphaned", quiet},
+	{"the record, by a replica's owner", orphans, CONTROLLER_ORPHAN_RECORD, true, true},
+	{"not at once", orphans_just_now, CONTROLLER_ORPHAN_RECORD, false, true},
+	{"nor a moment early", orphans_for_a_while, CONTROLLER_ORPHAN_RECORD, false, true},
+	{"also where nobody opted in", orphans_opted_out, CONTROLLER_ORPHAN_RECORD, true, true},
+	{"without replicas, by the last leader", orphans_without_pods, CONTROLLER_ORPHAN_RECORD,
+		true, false, UID_A},
+	{"nobody ever led", orphans_that_never_led},
+	{"then the Lease", orphaned_lease, CONTROLLER_ORPHAN_LEASE, true, true},
+	{"a Lease without a record, by its holder", orphaned_lease_alone, CONTROLLER_ORPHAN_LEASE,
+		true, false, UID_A},
+	{"but not a stranger's", orphaned_lease_of_a_stranger},
+	{"a Member record by its own pod, first", orphaned_member, CONTROLLER_ORPHAN_MEMBER, true,
+		true, UID_B},
+	{"what goes away is left alone", orphan_that_goes},
+};
+
+static void test_orphans(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(orphan_rows); i++) {
+		static struct scene s;
+		struct controller_plan plan;
+		settled(&s);
+		orphan_rows[i].set(&s);
+		controller_revision_step(&s.v, &plan);
+		if (plan.orphan != orphan_rows[i].orphan || plan.adopt != orphan_rows[i].adopt)
+			fail_msg("%s: orphan %d, adopt %d", orphan_rows[i].name, (int)plan.orphan,
+				plan.adopt);
+		if (orphan_rows[i].orphan && (plan.create_for != NULL) != orphan_rows[i].replica)
+			fail_msg("%s: replica", orphan_rows[i].name);
+		if (orphan_rows[i].by &&
+			!base_str_eq(plan.adopt_by.uid, base_str(orphan_rows[i].by)))
+			fail_msg("%s: by %.*s", orphan_rows[i].name, STR_FMT(plan.adopt_by.uid));
+		if (orphan_rows[i].orphan && !plan.adopt && plan.wake_ns <= s.v.boot_ns)
+			fail_msg("%s: nobody wakes it", orphan_rows[i].name);
 	}
 }
 
@@ -382,6 +513,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_orphans),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_holders),
 	};

@@ -203,8 +203,9 @@ static int start(struct controller_job *job, const struct controller_view *v,
 			return r < 0 ? r : 1;
 		}
 		*wake_ns = endpoints;
+		return 0;
 	}
-	return 0;
+	return plan->adopt ? controller_start_adopt(job, v, plan, err) : 0;
 }
 
 /* Times a failover from the first evidence to the next leader's active key. */
@@ -244,8 +245,9 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	v.released_ns = s->released_ns;
 	v.status_ns = s->status_ns;
 	v.made_ns = s->made_ns;
+	v.orphan_ns = s->orphan_ns;
 	v.releases = s->releases;
-	if (!v.leader && v.pods_len == 0) {
+	if (!v.leader && v.pods_len == 0 && v.members_len == 0 && !v.lease) {
 		forget_state(r, s);
 		job->state = NULL;
 		return 0;
@@ -256,6 +258,10 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	v.alive = controller_watchdog_state(s->dog);
 	controller_revision_step(&v, &plan);
 	watch_failover(r, s, &v, &plan);
+	if (plan.orphan == CONTROLLER_NO_ORPHAN)
+		s->orphan_ns = 0;
+	else if (s->orphan_ns == 0)
+		s->orphan_ns = v.boot_ns;
 	const int started = start(job, &v, &plan, &wake_ns, err);
 	if (started != 0)
 		return started;

@@ -21,7 +21,7 @@ struct controller_state {
 	struct controller_runner *r;
 	char key[CONTROLLER_KEY_MAX];
 	struct controller_watchdog *dog;
-	int64_t released_ns, status_ns, made_ns, endpoints_ns; /* boot clock */
+	int64_t released_ns, status_ns, made_ns, endpoints_ns, orphan_ns; /* boot clock */
 	char status_rv[64]; /* of our last status write: the cache must be as new */
 	unsigned releases;
 	/* a failover that is under way */
@@ -36,6 +36,8 @@ struct controller_job {
 	char key[CONTROLLER_KEY_MAX];
 	struct controller_state *state; /* NULL: a namespace */
 	bool create_record, create_lease;
+	enum controller_orphan adopt;
+	char orphan[300], orphan_rv[64];
 	struct controller_owner owner; /* points into texts */
 	char texts[4][300];
 	char function[64];
@@ -66,6 +68,8 @@ int controller_job_write(
 int controller_start_release(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, struct err *err) must_check;
 int controller_start_create(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err) must_check;
+int controller_start_adopt(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, struct err *err) must_check;
 int controller_start_access(struct controller_job *job, struct str ns, struct err *err) must_check;
 
