@@ -32,7 +32,7 @@ static bool join(struct str ns, struct str revision, char dst[static 512])
 	return revision.n > 0 && n > 0 && n < 512;
 }
 
-bool controller_pod_key(const struct crds_pod *pod, char dst[static 512])
+static bool pod_key(const struct crds_pod *pod, char dst[static 512])
 {
 	char revision[CRDS_REVISION_MAX + 1];
 
@@ -49,7 +49,7 @@ static bool key_of(enum cache cache, const void *object, char dst[static 512])
 
 	switch (cache) {
 	case PODS:
-		return controller_pod_key(object, dst);
+		return pod_key(object, dst);
 	case RECORDS:
 		return join(r->meta.ns, r->revision, dst);
 	case LEASES:
@@ -119,7 +119,7 @@ static void on_change(void *ctx, enum kube_change change, const void *old, const
 		tell(slot, cache, cur);
 }
 
-bool controller_world_synced(const struct controller_world *w)
+static bool all_synced(const struct controller_world *w)
 {
 	for (size_t i = 0; i < CACHES; i++)
 		if (!kube_informer_synced(w->slots[i].informer))
@@ -131,7 +131,7 @@ static void on_synced(void *ctx)
 {
 	struct controller_world *w = ((struct slot *)ctx)->w;
 
-	if (w->said_synced || !controller_world_synced(w))
+	if (w->said_synced || !all_synced(w))
 		return;
 	w->said_synced = true;
 	w->handler.synced(w->ctx);
@@ -256,7 +256,7 @@ static int look_pods(struct controller_world *w, struct str ns, struct str revis
 			w->slots[PODS].by_revision, keys[k], &found);
 		TRY(room(&w->pods, &w->pods_cap, kept + n, err));
 		for (size_t i = 0; i < n; i++)
-			if (controller_pod_key(found[i], key) && strcmp(key, want) == 0)
+			if (pod_key(found[i], key) && strcmp(key, want) == 0)
 				w->pods[kept++] = found[i];
 	}
 	v->pods = w->pods;
@@ -319,6 +319,11 @@ const struct controller_owned *controller_world_rolebinding(
 	const struct controller_world *w, struct str ns, struct str name)
 {
 	return kube_store_get(w->slots[ROLEBINDINGS].informer, ns, name);
+}
+
+const struct crds_pod *controller_world_each_pod(const struct controller_world *w, size_t *at)
+{
+	return kube_store_each(kube_informer_store(w->slots[PODS].informer), at);
 }
 
 struct controller_world_counts controller_world_counts(const struct controller_world *w)

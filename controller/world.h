@@ -26,9 +26,6 @@ int controller_world_new(struct controller_core *core,
 struct controller_world *controller_world_free(struct controller_world *w);
 CLEANUP_FREE(struct controller_world, controller_world_free);
 
-/* All caches are filled. */
-bool controller_world_synced(const struct controller_world *w);
-
 /* Names all revisions and namespaces again, as if all had changed: for who becomes active. */
 void controller_world_replay(struct controller_world *w);
 
@@ -45,13 +42,13 @@ const struct controller_namespace *controller_world_namespace(
 const struct controller_owned *controller_world_rolebinding(
 	const struct controller_world *w, struct str ns, struct str name);
 
+/* Walks the pods that opted in, in no order: start with *at = 0; NULL at the end. */
+const struct crds_pod *controller_world_each_pod(const struct controller_world *w, size_t *at);
+
 /* For metrics. */
 struct controller_world_counts {
 	size_t pods, records, leases, namespaces;
 };
 struct controller_world_counts controller_world_counts(const struct controller_world *w);
-
-/* "<namespace>/<revision>" of a pod; false if it has no revision. */
-bool controller_pod_key(const struct crds_pod *pod, char dst[static 512]);
 
 #endif

@@ -8,7 +8,8 @@
 #define BACKOFF_NS     (200 * NS_PER_MS)
 #define BACKOFF_MAX_NS (5 * NS_PER_S)
 
-void kube_call_move(struct kube_call *call, enum kube_place place)
+/* Takes a call out of the list that it is in and appends it to that of place, if there is one. */
+static void move(struct kube_call *call, enum kube_place place)
 {
 	struct kube_client *client = call->client;
 
@@ -22,8 +23,7 @@ void kube_call_move(struct kube_call *call, enum kube_place place)
 void kube_call_enqueue(struct kube_call *call)
 {
 	call->queued_ns = kube_client_now(call->client);
-	kube_call_move(
-		call, call->request.class == KUBE_CLASS_API ? KUBE_PLACE_PACED : KUBE_PLACE_READY);
+	move(call, call->request.class == KUBE_CLASS_API ? KUBE_PLACE_PACED : KUBE_PLACE_READY);
 	kube_client_wake(call->client);
 }
 
@@ -64,7 +64,7 @@ void kube_call_free(struct kube_call *call)
 	kube_call_detach(call);
 	forget_headers(call);
 	if (call->place != KUBE_PLACE_NONE)
-		kube_call_move(call, KUBE_PLACE_NONE);
+		move(call, KUBE_PLACE_NONE);
 	call->client->count--;
 	base_buf_done(&call->texts);
 	base_buf_done(&call->body);
@@ -78,7 +78,7 @@ void kube_call_end(struct kube_call *call, const struct err *err)
 	const struct kube_response resp = {
 		.status = call->status, .body = base_buf_str(&call->body)};
 
-	kube_call_move(call, KUBE_PLACE_NONE);
+	move(call, KUBE_PLACE_NONE);
 	call->ended = true;
 	if (call->stream)
 		call->handler.on_end(call->ctx, err);
@@ -142,7 +142,7 @@ void kube_call_attempt(struct kube_call *call)
 	call->client->stats.in_flight++;
 	call->client->running_api += takes_slot(call);
 	call->paused = false;
-	kube_call_move(call, KUBE_PLACE_RUNNING);
+	move(call, KUBE_PLACE_RUNNING);
 }
 
 /* True if there is time and patience for another attempt after delay. */
@@ -154,7 +154,7 @@ static bool again_after(struct kube_call *call, int64_t delay)
 		return false;
 	call->client->stats.retries[call->request.class]++;
 	call->at_ns = now + delay;
-	kube_call_move(call, KUBE_PLACE_LATER);
+	move(call, KUBE_PLACE_LATER);
 	kube_client_wake(call->client);
 	return true;
 }
@@ -348,7 +348,7 @@ void kube_cancel(struct kube_call *call)
 	if (!call || call->ended)
 		return;
 	if (call->easy && call->client->inside) {
-		kube_call_move(call, KUBE_PLACE_DEAD);
+		move(call, KUBE_PLACE_DEAD);
 		kube_client_wake(call->client);
 		return;
 	}

@@ -92,9 +92,6 @@ void kube_client_bury(struct kube_client *client);
 /* Moves calls on: what became due, what may start, what ran out of time. */
 void kube_client_pump(uv_timer_t *timer);
 
-/* Takes a call out of the list that it is in and appends it to that of place, if there is one. */
-void kube_call_move(struct kube_call *call, enum kube_place place);
-
 /* Puts a call that may be sent now where the pump takes it from. */
 void kube_call_enqueue(struct kube_call *call);
 

@@ -1,5 +1,7 @@
 #include "pkg/kube/json_impl.h"
 
+#include "pkg/base/text.h"
+
 int kube_json_bad(const struct kube_json *r, const char *what, struct err *err)
 {
 	return FAIL(err, ERR_INVALID, "JSON: %s at offset %zu", what, r->at);
@@ -24,39 +26,6 @@ static size_t plain_until(const char *p, size_t i, size_t n)
 			break;
 	}
 	return i;
-}
-
-/* Well-formed sequences by their first byte (Unicode, table 3-7): the second byte's range; the rest
- * is 80..bf. */
-static const struct {
-	uint8_t from, to, len, low, high;
-} sequences[] = {
-	{0xc2, 0xdf, 2, 0x80, 0xbf},
-	{0xe0, 0xe0, 3, 0xa0, 0xbf},
-	{0xe1, 0xec, 3, 0x80, 0xbf},
-	{0xed, 0xed, 3, 0x80, 0x9f},
-	{0xee, 0xef, 3, 0x80, 0xbf},
-	{0xf0, 0xf0, 4, 0x90, 0xbf},
-	{0xf1, 0xf3, 4, 0x80, 0xbf},
-	{0xf4, 0xf4, 4, 0x80, 0x8f},
-};
-
-/* Bytes of the UTF-8 sequence at s; 0: none. */
-static size_t utf8_len(const char *s, size_t left)
-{
-	const unsigned char *u = (const unsigned char *)s;
-	size_t row = 0;
-
-	while (row < ARRAY_LEN(sequences) && u[0] > sequences[row].to)
-		row++;
-	if (row == ARRAY_LEN(sequences) || u[0] < sequences[row].from || left < sequences[row].len)
-		return 0;
-	if (u[1] < sequences[row].low || u[1] > sequences[row].high)
-		return 0;
-	for (size_t i = 2; i < sequences[row].len; i++)
-		if ((u[i] & 0xc0) != 0x80)
-			return 0;
-	return sequences[row].len;
 }
 
 /* The four hex digits at s; -1 if they are none. */
@@ -108,6 +77,7 @@ int kube_json_scan_string(
 	struct kube_json *r, struct str *ret_raw, bool *ret_escaped, struct err *err)
 {
 	const size_t from = r->at + 1;
+	uint32_t point = 0;
 
 	*ret_escaped = false;
 	for (r->at = from;;) {
@@ -122,7 +92,8 @@ int kube_json_scan_string(
 			TRY(scan_escape(r, err));
 			continue;
 		}
-		const size_t len = c < 0x80 ? 0 : utf8_len(r->p + r->at, r->n - r->at);
+		const size_t len =
+			c < 0x80 ? 0 : base_utf8_next(r->p + r->at, r->n - r->at, &point);
 		if (len == 0)
 			return kube_json_bad(r, c < 0x80 ? "control character" : "not UTF-8", err);
 		r->at += len;

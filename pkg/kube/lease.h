@@ -184,9 +184,6 @@ struct str kube_lease_annotation(const struct kube_lease *lease, const char *key
 /* The fence: true only while we lead and the deadline has not passed. Cheap: ask before each write.
  */
 bool kube_lease_may_write(const struct kube_lease *lease);
-/* How long that still holds; 0: not at all. No write may take longer than this plus what lies
- * between renew_deadline and duration. */
-int64_t kube_lease_left_ns(const struct kube_lease *lease);
 bool kube_lease_held(const struct kube_lease *lease);
 struct str kube_lease_holder(const struct kube_lease *lease); /* empty: nobody, or not known */
 int32_t kube_lease_transitions(const struct kube_lease *lease);

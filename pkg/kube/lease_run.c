@@ -317,14 +317,6 @@ bool kube_lease_may_write(const struct kube_lease *lease)
 	       kube_lease_state_may_write(&lease->rules, &lease->state, kube_lease_now(lease));
 }
 
-int64_t kube_lease_left_ns(const struct kube_lease *lease)
-{
-	if (!kube_lease_may_write(lease))
-		return 0;
-	return lease->state.renewed_boot_ns + lease->rules.times.renew_deadline_ns -
-	       kube_lease_now(lease);
-}
-
 bool kube_lease_held(const struct kube_lease *lease)
 {
 	return lease->state.held;

@@ -1,31 +1,8 @@
 #include "pkg/kube/patch.h"
 
+#include "pkg/base/text.h"
+
 #define DEPTH_MAX 31
-
-/* Length of the UTF-8 sequence at p; 0 if it is none. Refuses overlong forms and surrogates. */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-	static const struct {
-		unsigned char mask, lead;
-		uint32_t low;
-	} rows[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-
-	if (p[0] < 0x80)
-		return 1;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if ((p[0] & rows[i].mask) != rows[i].lead)
-			continue;
-		uint32_t c = p[0] & (unsigned char)~rows[i].mask;
-		for (size_t k = 1; k <= i + 1; k++) {
-			if (k >= n || (p[k] & 0xc0) != 0x80)
-				return 0;
-			c = c << 6 | (p[k] & 0x3fu);
-		}
-		const bool bad = c < rows[i].low || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff);
-		return bad ? 0 : i + 2;
-	}
-	return 0;
-}
 
 static int add_escaped(struct buf *b, unsigned char c, struct err *err)
 {
@@ -42,17 +19,17 @@ static int add_escaped(struct buf *b, unsigned char c, struct err *err)
 
 int kube_quote_add(struct buf *b, struct str s, struct err *err)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
+	uint32_t point = 0;
 
 	TRY(base_buf_add_byte(b, '"', err));
 	for (size_t i = 0; i < s.n;) {
-		const size_t n = utf8_length(p + i, s.n - i);
+		const size_t n = base_utf8_next(s.p + i, s.n - i, &point);
 		if (!n)
 			return FAIL(err, ERR_INVALID, "byte %zu is not UTF-8", i);
 		if (n == 1)
-			TRY(add_escaped(b, p[i], err));
+			TRY(add_escaped(b, (unsigned char)s.p[i], err));
 		else
-			TRY(base_buf_add(b, p + i, n, err));
+			TRY(base_buf_add(b, s.p + i, n, err));
 		i += n;
 	}
 	return base_buf_add_byte(b, '"', err);

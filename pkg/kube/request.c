@@ -21,12 +21,6 @@ static const char *const content_types[KUBE_VERB_COUNT] = {
 	[KUBE_APPLY] = "application/apply-patch+yaml",
 };
 
-static const char *const classes[KUBE_CLASS_COUNT] = {
-#define CLASS_ROW(id, name) [KUBE_CLASS_##id] = (name),
-	KUBE_CLASSES(CLASS_ROW)
-#undef CLASS_ROW
-};
-
 bool kube_verb_writes(enum kube_verb verb)
 {
 	return verb != KUBE_GET && verb != KUBE_LIST;
@@ -40,11 +34,6 @@ const char *kube_verb_name(enum kube_verb verb)
 const char *kube_verb_method(enum kube_verb verb)
 {
 	return verb < KUBE_VERB_COUNT ? verbs[verb].method : "GET";
-}
-
-const char *kube_class_name(enum kube_class class)
-{
-	return class < KUBE_CLASS_COUNT ? classes[class] : "unknown";
 }
 
 const char *kube_verb_content_type(enum kube_verb verb)

@@ -55,7 +55,6 @@ struct kube_request {
 bool kube_verb_writes(enum kube_verb verb);
 const char *kube_verb_name(enum kube_verb verb);   /* "patch-merge" */
 const char *kube_verb_method(enum kube_verb verb); /* "PATCH" */
-const char *kube_class_name(enum kube_class class);
 
 /* The Content-Type of the body; NULL where the verb has no body. */
 const char *kube_verb_content_type(enum kube_verb verb);

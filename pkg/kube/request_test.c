@@ -149,7 +149,6 @@ static void test_texts(void **state)
 	assert_string_equal(b.data, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\"}");
 	assert_string_equal(kube_verb_name(KUBE_PATCH_JSON), "patch-json");
 	assert_string_equal(kube_verb_method(KUBE_APPLY), "PATCH");
-	assert_string_equal(kube_class_name(KUBE_CLASS_LEASE), "lease");
 	assert_null(kube_verb_content_type(KUBE_LIST));
 }
 

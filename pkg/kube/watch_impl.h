@@ -68,8 +68,6 @@ void kube_watch_garbage(struct kube_watch *w, const struct err *err);
 
 /* At once. */
 void kube_watch_again(struct kube_watch *w, enum kube_watch_plan plan);
-/* After back-off, or what the server asked for if that is longer. */
-void kube_watch_later(struct kube_watch *w, uint32_t retry_after_s);
 
 /* Keeps rv as the place to resume at; what is empty or too long changes nothing. */
 void kube_watch_set_rv(struct kube_watch *w, struct str rv);

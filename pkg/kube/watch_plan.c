@@ -42,7 +42,8 @@ static void wait_for(struct kube_watch *w, int64_t delay)
 	w->delay_till_ns = w->start_ns;
 }
 
-void kube_watch_later(struct kube_watch *w, uint32_t retry_after_s)
+/* After back-off, or what the server asked for if that is longer. */
+static void again_later(struct kube_watch *w, uint32_t retry_after_s)
 {
 	const int64_t d = next_delay(w, DELAY_NS, DELAY_MAX_NS);
 	const int64_t asked = retry_after_s * NS_PER_S, jitter = base_jitter(w->env, d, 2 * d);
@@ -68,7 +69,7 @@ static void on_expired(struct kube_watch *w, bool paging, bool set, uint32_t ret
 		w->newest = true;
 	w->plan = KUBE_WATCH_PLAN_SET;
 	if (++w->expired > EXPIRED_MAX)
-		kube_watch_later(w, retry_after_s);
+		again_later(w, retry_after_s);
 	else
 		w->start_ns = base_boot_ns(w->env);
 }
@@ -145,7 +146,7 @@ void kube_watch_failed(struct kube_watch *w, const struct err *err)
 	case ERR_CLASS_COUNT:
 		break;
 	}
-	kube_watch_later(w, err->retry_after);
+	again_later(w, err->retry_after);
 }
 
 void kube_watch_break(struct kube_watch *w, const struct err *err)
@@ -158,7 +159,7 @@ void kube_watch_garbage(struct kube_watch *w, const struct err *err)
 {
 	w->do_stop = true;
 	drop_stream(w, err);
-	kube_watch_later(w, 0);
+	again_later(w, 0);
 }
 
 void kube_watch_set_rv(struct kube_watch *w, struct str rv)
