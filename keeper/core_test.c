@@ -123,6 +123,50 @@ static void test_a_whole_life(void **state)
 	life_opens(&c, &m2);
 }
 
+/* The capsule of a sealed grant, which is in the clear. */
+static struct str capsule_of(const struct kmsg_grant_reply *g)
+{
+	static const uint8_t head[] = {0x58, PRE_CAPSULE_LEN, 0x93, 0xc4, PRE_POINT_LEN};
+	const uint8_t *p = memmem(g->sealed, g->sealed_len, head, sizeof(head));
+
+	assert_non_null(p);
+	assert_true(p + 2 + PRE_CAPSULE_LEN <= g->sealed + g->sealed_len);
+	return base_str_n(p + 2, PRE_CAPSULE_LEN);
+}
+
+/* Grants of one epoch and term share a capsule; others never do. */
+static void test_what_grants_share(void **state)
+{
+	_cleanup_(life_done) struct life a = {0}, b = {0}, c = {0};
+	struct kmsg_grant_reply g[6];
+	struct kmsg_request r;
+
+	(void)state;
+	life_begin(&a, 1, REVISION, "a");
+	life_begin(&b, 2, REVISION, "b");
+	life_begin(&c, 3, REVISION, "c");
+	(void)life_term(&a, 1);
+	(void)life_epoch(&a, 1, 1, 0);
+	(void)life_epoch(&a, 2, 1, 1);
+	g[0] = life_get(&a, life_grant_request(&b, 1, 1)).grant;
+	g[1] = life_get(&a, life_grant_request(&c, 1, 1)).grant;
+	g[2] = life_get(&a, life_grant_request(&c, 2, 1)).grant;
+	g[3] = life_get(&a, life_grant_request(&c, 1, 1)).grant;
+	(void)life_term(&a, 2);
+	g[4] = life_get(&a, life_grant_request(&c, 1, 2)).grant;
+	r = life_epoch_request(3, 2, 2);
+	(void)life_get(&a, r);
+	(void)life_get(&a, life_grant_request(&c, 3, 2));
+	(void)life_get(&a, (struct kmsg_request){.op = KMSG_ERASE, .erase.epoch = 3});
+	(void)life_get(&a, r);
+	g[5] = life_get(&a, life_grant_request(&c, 3, 2)).grant;
+	assert_true(base_str_eq(capsule_of(&g[0]), capsule_of(&g[1])));
+	for (size_t i = 1; i < ARRAY_LEN(g); i++)
+		for (size_t j = 0; j < i; j++)
+			if (i + j != 1 && base_str_eq(capsule_of(&g[i]), capsule_of(&g[j])))
+				fail_msg("%zu and %zu share a capsule", i, j);
+}
+
 static void test_epochs_are_made_once(void **state)
 {
 	_cleanup_(life_done) struct life a = {0}, b = {0};
@@ -290,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_proofs_and_terms_verify),
 		cmocka_unit_test(test_a_whole_life),
+		cmocka_unit_test(test_what_grants_share),
 		cmocka_unit_test(test_epochs_are_made_once),
 		cmocka_unit_test(test_the_table_has_an_end),
 		cmocka_unit_test(test_a_new_network_half_finds_everything),

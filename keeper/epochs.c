@@ -31,12 +31,20 @@ int keeper_epoch_add(struct keeper *k, const struct keeper_epoch *row, const str
 	return FAIL(err, ERR_TOO_LARGE, "%d epochs are held already", KMSG_EPOCHS_MAX);
 }
 
+void keeper_shared_wipe(struct keeper *k)
+{
+	base_wipe(&k->secrets->shared, sizeof(k->secrets->shared));
+	k->shared_epoch = 0;
+}
+
 void keeper_epoch_erase(struct keeper *k, int64_t epoch)
 {
 	const int i = keeper_epoch_find(k, epoch);
 
 	if (i < 0)
 		return;
+	if (k->shared_epoch == epoch)
+		keeper_shared_wipe(k);
 	base_secret_wipe(&k->secrets->opening[i]);
 	k->epochs[i] = (struct keeper_epoch){0};
 }

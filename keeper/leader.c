@@ -30,6 +30,7 @@ int keeper_op_term(struct keeper *k, const struct kmsg_request *request, struct 
 	k->secrets->verifying = sk;
 	k->term = term;
 	k->leading = ret->term;
+	keeper_shared_wipe(k);
 	return 0;
 }
 
@@ -135,8 +136,9 @@ static int check_granting(struct keeper *k, struct granting *g, struct err *err)
 		return FAIL(err, ERR_NO_KEY, "the epoch is not held");
 	if (!same_revision(&k->who, &r->member))
 		return FAIL(err, ERR_DENIED, "the member is of another revision");
-	TRY(keeper_point_parse(k, &r->keys.receiving, "receiving key", &g->receiving, err));
-	TRY(keeper_point_parse(k, &r->keys.inbox, "inbox key", &g->inbox, err));
+	/* That they are points is seen where they are multiplied: a parse takes a square root. */
+	memcpy(g->receiving.b, r->keys.receiving.b, sizeof(g->receiving.b));
+	memcpy(g->inbox.b, r->keys.inbox.b, sizeof(g->inbox.b));
 	if (pre_public_key_eq(&g->receiving, &g->inbox))
 		return FAIL(err, ERR_INVALID, "receiving and inbox key must differ");
 	TRY(keeper_check_proof(k, &r->member, &r->keys, err));
@@ -153,6 +155,38 @@ static int check_granting(struct keeper *k, struct granting *g, struct err *err)
 	return 0;
 }
 
+/* Precursor and ephemeral of the epoch's grants: its first one makes them. */
+static int share(struct keeper *k, int64_t epoch, struct err *err)
+{
+	struct keeper_shared *s = &k->secrets->shared;
+
+	if (k->shared_epoch == epoch)
+		return 0;
+	keeper_shared_wipe(k);
+	TRY(pre_precursor_new(k->pre, &s->precursor, err));
+	TRY(pre_ephemeral_new(k->pre, &s->ephemeral, err));
+	k->shared_epoch = epoch;
+	return 0;
+}
+
+static int make_kfrag(
+	struct keeper *k, const struct granting *g, struct pre_kfrag *ret, struct err *err)
+{
+	const struct pre_shares how = {
+		.threshold = 1,
+		.shares = 1,
+		.flags = PRE_SIGN_BOTH,
+		.delegating_pk = &k->epochs[g->place].key,
+		.precursor = &k->secrets->shared.precursor,
+	};
+	const int r = pre_kfrags_generate(k->pre, &k->secrets->opening[g->place], &g->receiving,
+		&k->secrets->verifying, &how, ret, err);
+
+	if (r < 0)
+		base_err_wrap(err, "the kfrag for the receiving key");
+	return r;
+}
+
 static int seal_kfrag(struct keeper *k, const struct granting *g, const struct pre_kfrag *kfrag,
 	struct kmsg_grant_reply *ret, struct err *err)
 {
@@ -164,12 +198,17 @@ static int seal_kfrag(struct keeper *k, const struct granting *g, const struct p
 		.key = g->inbox,
 		.epoch = (uint64_t)g->request->epoch,
 		.name = keeper_revision_name(k, &name),
+		.ephemeral = &k->secrets->shared.ephemeral,
 	};
 	const struct envelope_targets targets = {.v = &to, .n = 1};
 
 	TRY(keeper_grant_hash(k, &g->statement, like.context, err));
-	TRY(envelope_seal(k->envelope, k->pre, &like, targets,
-		base_str_n(kfrag->b, sizeof(kfrag->b)), &sealed, err));
+	const int r = envelope_seal(k->envelope, k->pre, &like, targets,
+		base_str_n(kfrag->b, sizeof(kfrag->b)), &sealed, err);
+	if (r < 0) {
+		base_err_wrap(err, "sealing to the inbox key");
+		return r;
+	}
 	memcpy(ret->sealed, sealed.data, sealed.len);
 	ret->sealed_len = (uint16_t)sealed.len;
 	TRY(keeper_grant_statement(k, &g->statement, base_buf_str(&sealed), err));
@@ -183,12 +222,8 @@ int keeper_op_grant(struct keeper *k, const struct kmsg_request *request, struct
 	struct granting g = {.request = &request->grant};
 
 	TRY(check_granting(k, &g, err));
-	const struct pre_shares how = {.threshold = 1,
-		.shares = 1,
-		.flags = PRE_SIGN_BOTH,
-		.delegating_pk = &k->epochs[g.place].key};
-	TRY(pre_kfrags_generate(k->pre, &k->secrets->opening[g.place], &g.receiving,
-		&k->secrets->verifying, &how, &kfrag, err));
+	TRY(share(k, request->grant.epoch, err));
+	TRY(make_kfrag(k, &g, &kfrag, err));
 	TRY(seal_kfrag(k, &g, &kfrag, &ret->grant, err));
 	k->stats.grants++;
 	return 0;

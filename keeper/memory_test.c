@@ -127,12 +127,18 @@ static void test_erased_is_gone(void **state)
 	use(&a, &b);
 	const struct needle of_a = needle_of(&a.keeper->secrets->opening[0]);
 	const struct needle of_b = needle_of(&b.keeper->secrets->opening[0]);
+	const struct needle of_precursor = needle_of(&a.keeper->secrets->shared.precursor.x);
+	const struct needle of_ephemeral = needle_of(&a.keeper->secrets->shared.ephemeral.sum);
+	assert_int_equal(count(&of_precursor), 1);
+	assert_int_equal(count(&of_ephemeral), 1);
 	assert_memory_equal(of_a.masked, of_b.masked, SECRET_LEN);
 	assert_int_equal(count(&of_a), 2);
 	(void)life_get(&b, erase);
 	assert_int_equal(count(&of_a), 1);
 	(void)life_get(&a, erase);
 	assert_int_equal(count(&of_a), 0);
+	assert_int_equal(count(&of_precursor), 0);
+	assert_int_equal(count(&of_ephemeral), 0);
 }
 
 static void test_every_secret_lies_in_one_place(void **state)

@@ -7,9 +7,17 @@
 #include "pkg/envelope/seal.h"
 #include "pkg/kmsg/statement.h"
 
+/* What the grants of one epoch and term share (docs/adr/0007). It opens no more than the epoch's
+ * own secret does, and is wiped with it at the latest. */
+struct keeper_shared {
+	struct pre_precursor precursor;
+	struct pre_ephemeral ephemeral;
+};
+
 /* In locked memory. */
 struct keeper_secrets {
 	struct secret receiving, inbox, next_inbox, identity, verifying;
+	struct keeper_shared shared;            /* of k->shared_epoch */
 	struct secret opening[KMSG_EPOCHS_MAX]; /* [i] opens messages to epochs[i].key */
 };
 
@@ -33,6 +41,7 @@ struct keeper {
 	int64_t term;      /* that it leads in; 0: none */
 	int64_t seen_term; /* highest of an accepted grant */
 	struct kmsg_term_reply leading;
+	int64_t shared_epoch; /* whose grants use secrets->shared; 0: none yet */
 	struct keeper_epoch epochs[KMSG_EPOCHS_MAX];
 	struct kmsg_stats_reply stats;
 };
@@ -76,7 +85,10 @@ const struct secret *keeper_epoch_opening(
 int keeper_epoch_add(struct keeper *k, const struct keeper_epoch *row, const struct secret *opening,
 	struct err *err) must_check;
 
-/* Wipes. Nothing happens if the epoch is not held. */
+/* Forgets what grants share: the next one makes it anew. */
+void keeper_shared_wipe(struct keeper *k);
+
+/* Wipes, also what its grants share. Nothing happens if the epoch is not held. */
 void keeper_epoch_erase(struct keeper *k, int64_t epoch);
 
 /* The epochs held, ascending, without their secrets. */

@@ -10,7 +10,12 @@ int envelope_recipient_wrap(struct pre_context *pre, const struct envelope_targe
 	if (!envelope_name_ok(t->name))
 		return REFUSE(err, SHAPE, "a recipient's name is not namespace/revision");
 	r.fp = pre_fingerprint(&t->key);
-	TRY(pre_wrap(pre, &t->key, k, r.capsule, r.wrapped, err));
+	if (t->ephemeral) {
+		TRY(pre_wrap_with(pre, t->ephemeral, &t->key, k, r.wrapped, err));
+		memcpy(r.capsule, t->ephemeral->capsule, sizeof(r.capsule));
+	} else {
+		TRY(pre_wrap(pre, &t->key, k, r.capsule, r.wrapped, err));
+	}
 	*ret = r;
 	return 0;
 }

@@ -9,7 +9,8 @@
 struct envelope_target {
 	struct pre_public_key key;
 	uint64_t epoch;
-	struct str name; /* "<namespace>/<revision>"; borrowed */
+	struct str name;                       /* "<namespace>/<revision>"; borrowed */
+	const struct pre_ephemeral *ephemeral; /* shared with other targets; NULL: a new one */
 };
 
 /* A random content secret. TERMINAL. */

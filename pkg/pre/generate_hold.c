@@ -31,18 +31,38 @@ static int check_request(const struct secret *delegating_sk, const struct secret
 	return 0;
 }
 
-/* X = x·G, D = x·B */
-static int draw_precursor(struct pre_context *ctx, struct generation *g, struct err *err)
+void pre_precursor_wipe(struct pre_precursor *p)
 {
-	_cleanup_(base_secret_wipe) struct secret x = {0};
+	base_wipe(p, sizeof(*p));
+}
+
+int pre_precursor_new(struct pre_context *ctx, struct pre_precursor *ret, struct err *err)
+{
+	_cleanup_(pre_precursor_wipe) struct pre_precursor p = {0};
+
+	TRY(pre_scalar_random(ctx, &p.x, err));
+	if (!pre_mul_base(ctx, &p.x, &p.point))
+		return PRE_FAIL(err, SCALAR);
+	*ret = p;
+	return 0;
+}
+
+/* D = x·B */
+static int use_precursor(struct pre_context *ctx, struct generation *g, struct err *err)
+{
+	_cleanup_(pre_precursor_wipe) struct pre_precursor own = {0};
+	const struct pre_precursor *p = g->how->precursor;
 	struct pre_point receiving;
 
 	if (!pre_point_parse(ctx, g->receiving.b, &receiving))
 		return PRE_FAIL(err, PARSE);
-	TRY(pre_scalar_random(ctx, &x, err));
-	if (!pre_mul_base(ctx, &x, &g->x) ||
-		!pre_mul_secret(ctx, &x, &receiving, &g->delegation.dh))
+	if (!p) {
+		TRY(pre_precursor_new(ctx, &own, err));
+		p = &own;
+	}
+	if (!pre_mul_secret(ctx, &p->x, &receiving, &g->delegation.dh))
 		return PRE_FAIL(err, SCALAR);
+	g->x = p->point;
 	pre_point_bytes(ctx, &g->x, g->precursor);
 	g->delegation.precursor = g->precursor;
 	g->delegation.receiving = &g->receiving;
@@ -150,7 +170,7 @@ int pre_kfrags_generate(struct pre_context *ctx, const struct secret *delegating
 		g.delegating = *how->delegating_pk;
 	else
 		TRY(pre_public_of(ctx, delegating_sk, &g.delegating, err));
-	TRY(draw_precursor(ctx, &g, err));
+	TRY(use_precursor(ctx, &g, err));
 	TRY(draw_polynomial(ctx, &g, delegating_sk, err));
 	for (uint32_t i = 0; i < how->shares; i++) {
 		const int r = make_share(ctx, &g, &ret[i], err);

@@ -66,12 +66,31 @@ enum pre_kfrag_flags {
 				    stock packages do: only byte-exact replays need it */
 };
 
+/* x and X = x·G of a generation. The kfrags of one delegating key may share it, also those for
+ * different receivers (docs/adr/0007): it protects nothing but that key, so keep it beside the key
+ * and no longer. Stock packages take such kfrags like any other.
+ * Declare as `_cleanup_(pre_precursor_wipe) struct pre_precursor p`. */
+struct pre_precursor {
+	struct secret x;
+	struct pre_point point; /* X */
+};
+
+/* Overwrites it in a way that the compiler may not drop. */
+void pre_precursor_wipe(struct pre_precursor *p);
+CLEANUP_DONE(struct pre_precursor, pre_precursor_wipe);
+
+/* A new one. TERMINAL without randomness. */
+int pre_precursor_new(struct pre_context *ctx, struct pre_precursor *ret, struct err *err)
+	must_check;
+
 struct pre_shares {
 	uint32_t threshold; /* 1 … shares */
 	uint32_t shares;    /* threshold … PRE_SHARES_MAX: how many kfrags are made */
 	unsigned flags;     /* enum pre_kfrag_flags */
 	/* The public half of delegating_sk where it is at hand (16 µs less); NULL: computed. */
 	const struct pre_public_key *delegating_pk;
+	/* Shared with other generations of the same delegating key; NULL: a new one. */
+	const struct pre_precursor *precursor;
 };
 
 /* Fills ret[0 … shares-1]. INVALID for a threshold of 0, fewer shares than the threshold, and a

@@ -111,6 +111,21 @@ static int generate(struct world *w, uint32_t threshold, struct err *err)
 	return 0;
 }
 
+static int do_share(struct world *w, struct err *err)
+{
+	_cleanup_(pre_precursor_wipe) struct pre_precursor precursor = {0};
+	_cleanup_(pre_ephemeral_wipe) struct pre_ephemeral e = {0};
+	uint8_t wrapped[PRE_WRAPPED_LEN];
+
+	HIDE(w->k);
+	TRY(pre_ephemeral_new(w->ctx, &e, err));
+	TRY(pre_wrap_with(w->ctx, &e, &w->receiving, &w->k, wrapped, err));
+	TRY(pre_precursor_new(w->ctx, &precursor, err));
+	const struct pre_shares how = {
+		.threshold = 1, .shares = 1, .flags = PRE_SIGN_BOTH, .precursor = &precursor};
+	return pre_kfrags_generate(w->ctx, &w->a, &w->receiving, &w->s, &how, w->kfrags, err);
+}
+
 static int do_generate_1(struct world *w, struct err *err)
 {
 	return generate(w, 1, err);
@@ -212,6 +227,7 @@ static const struct {
 	{"derive_key", do_derive},
 	{"sign", do_sign},
 	{"wrap", do_wrap},
+	{"precursor and capsule shared", do_share},
 	{"kfrags_generate 1/3", do_generate_1},
 	{"kfrag_parse", do_kfrag_parse},
 	{"kfrag_verify_both", do_kfrag_verify},

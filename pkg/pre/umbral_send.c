@@ -1,16 +1,10 @@
 #include "pkg/pre/secret.h"
 #include "pkg/pre/send.h"
 
-struct fresh {
-	uint8_t capsule[PRE_CAPSULE_LEN];
-	struct pre_secret_point seed;
-};
-
-static void fresh_wipe(struct fresh *f)
+void pre_ephemeral_wipe(struct pre_ephemeral *e)
 {
-	pre_secret_point_wipe(&f->seed);
+	base_wipe(e, sizeof(*e));
 }
-CLEANUP_DONE(struct fresh, fresh_wipe);
 
 /* E = r·G, V = u·G, s = u + r·h; u becomes s. */
 static int fill_capsule(struct pre_context *ctx, const struct secret *r, struct secret *u,
@@ -34,39 +28,61 @@ static int fill_capsule(struct pre_context *ctx, const struct secret *r, struct 
 	return 0;
 }
 
-/* A new capsule for a key, and the point that seeds the cipher: K = (r + u)·A. */
-static int encapsulate(struct pre_context *ctx, const struct pre_public_key *to, struct fresh *ret,
-	struct err *err)
+int pre_ephemeral_new(struct pre_context *ctx, struct pre_ephemeral *ret, struct err *err)
 {
 	_cleanup_(base_secret_wipe) struct secret r = {0};
 	_cleanup_(base_secret_wipe) struct secret u = {0};
-	_cleanup_(base_secret_wipe) struct secret sum = {0};
+	_cleanup_(pre_ephemeral_wipe) struct pre_ephemeral e = {0};
+
+	do {
+		TRY(pre_scalar_random(ctx, &r, err));
+		TRY(pre_scalar_random(ctx, &u, err));
+		e.sum = r;
+	} while (!pre_scalar_add(ctx, &e.sum, u.b));
+	TRY(fill_capsule(ctx, &r, &u, e.capsule, err));
+	*ret = e;
+	return 0;
+}
+
+/* The point that seeds the cipher for one recipient: K = (r + u)·A. */
+static int seed_for(struct pre_context *ctx, const struct pre_ephemeral *e,
+	const struct pre_public_key *to, struct pre_secret_point *ret, struct err *err)
+{
 	struct pre_point point;
 
 	if (!pre_point_parse(ctx, to->b, &point))
 		return PRE_FAIL(err, PARSE);
-	do {
-		TRY(pre_scalar_random(ctx, &r, err));
-		TRY(pre_scalar_random(ctx, &u, err));
-		sum = r;
-	} while (!pre_scalar_add(ctx, &sum, u.b));
-	TRY(fill_capsule(ctx, &r, &u, ret->capsule, err));
-	return pre_mul_secret(ctx, &sum, &point, &ret->seed) ? 0 : PRE_FAIL(err, SCALAR);
+	return pre_mul_secret(ctx, &e->sum, &point, ret) ? 0 : PRE_FAIL(err, SCALAR);
 }
 
 int pre_encrypt(struct pre_context *ctx, const struct pre_public_key *to, struct str plaintext,
 	uint8_t ret_capsule[static PRE_CAPSULE_LEN], struct buf *ciphertext, struct err *err)
 {
-	_cleanup_(fresh_wipe) struct fresh fresh = {0};
+	_cleanup_(pre_ephemeral_wipe) struct pre_ephemeral e = {0};
+	_cleanup_(pre_secret_point_wipe) struct pre_secret_point seed = {0};
 	uint8_t *room = NULL;
 
 	if (plaintext.n > PRE_PLAINTEXT_MAX)
 		return FAIL(err, ERR_TOO_LARGE, "a plaintext of %zu bytes", plaintext.n);
 	TRY(base_buf_room(ciphertext, plaintext.n + PRE_WRAP_OVERHEAD, &room, err));
-	TRY(encapsulate(ctx, to, &fresh, err));
-	TRY(pre_dem_seal(ctx, &fresh.seed, fresh.capsule, plaintext, room, err));
+	TRY(pre_ephemeral_new(ctx, &e, err));
+	TRY(seed_for(ctx, &e, to, &seed, err));
+	TRY(pre_dem_seal(ctx, &seed, e.capsule, plaintext, room, err));
 	base_buf_added(ciphertext, plaintext.n + PRE_WRAP_OVERHEAD);
-	memcpy(ret_capsule, fresh.capsule, PRE_CAPSULE_LEN);
+	memcpy(ret_capsule, e.capsule, PRE_CAPSULE_LEN);
+	return 0;
+}
+
+int pre_wrap_with(struct pre_context *ctx, const struct pre_ephemeral *e,
+	const struct pre_public_key *to, const struct secret *k,
+	uint8_t ret_wrapped[static PRE_WRAPPED_LEN], struct err *err)
+{
+	_cleanup_(pre_secret_point_wipe) struct pre_secret_point seed = {0};
+	uint8_t wrapped[PRE_WRAPPED_LEN];
+
+	TRY(seed_for(ctx, e, to, &seed, err));
+	TRY(pre_dem_seal(ctx, &seed, e->capsule, base_str_n(k->b, sizeof(k->b)), wrapped, err));
+	memcpy(ret_wrapped, wrapped, PRE_WRAPPED_LEN);
 	return 0;
 }
 
@@ -74,13 +90,10 @@ int pre_wrap(struct pre_context *ctx, const struct pre_public_key *to, const str
 	uint8_t ret_capsule[static PRE_CAPSULE_LEN], uint8_t ret_wrapped[static PRE_WRAPPED_LEN],
 	struct err *err)
 {
-	_cleanup_(fresh_wipe) struct fresh fresh = {0};
-	uint8_t wrapped[PRE_WRAPPED_LEN];
+	_cleanup_(pre_ephemeral_wipe) struct pre_ephemeral e = {0};
 
-	TRY(encapsulate(ctx, to, &fresh, err));
-	TRY(pre_dem_seal(
-		ctx, &fresh.seed, fresh.capsule, base_str_n(k->b, sizeof(k->b)), wrapped, err));
-	memcpy(ret_capsule, fresh.capsule, PRE_CAPSULE_LEN);
-	memcpy(ret_wrapped, wrapped, PRE_WRAPPED_LEN);
+	TRY(pre_ephemeral_new(ctx, &e, err));
+	TRY(pre_wrap_with(ctx, &e, to, k, ret_wrapped, err));
+	memcpy(ret_capsule, e.capsule, PRE_CAPSULE_LEN);
 	return 0;
 }

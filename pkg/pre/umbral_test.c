@@ -309,6 +309,14 @@ static void test_without_randomness_nothing_is_made(void **state)
 			pre_reencrypt(w.ctx, &w.capsule, &before.kfrags[0], w.cfrags, err));
 		w.fake.fail_after = 1;
 		assert_class("keygen", ERR_TERMINAL, pre_keygen(w.ctx, &w.a, &w.delegating, err));
+		struct pre_precursor precursor = {0};
+		w.fake.fail_after = 1;
+		assert_class("precursor", ERR_TERMINAL, pre_precursor_new(w.ctx, &precursor, err));
+		struct pre_ephemeral e = {0};
+		w.fake.fail_after = 2;
+		assert_class("ephemeral", ERR_TERMINAL, pre_ephemeral_new(w.ctx, &e, err));
+		const struct pre_ephemeral none = {0};
+		assert_memory_equal(&e, &none, sizeof(e));
 		assert_memory_equal(w.wire, before.wire, sizeof(w.wire));
 		assert_memory_equal(w.wrapped, before.wrapped, sizeof(w.wrapped));
 		assert_memory_equal(w.cfrags, before.cfrags, sizeof(w.cfrags));
@@ -318,6 +326,61 @@ static void test_without_randomness_nothing_is_made(void **state)
 			assert_int_equal(w.kfrags[0].b[i], n == 1 ? before.kfrags[0].b[i] : 0);
 		world_done(&w);
 	}
+}
+
+/* One precursor and one capsule for two receivers: each opens its own, and nothing of the other's.
+ */
+static void test_what_receivers_may_share(void **state)
+{
+	_cleanup_(pre_precursor_wipe) struct pre_precursor precursor = {0};
+	_cleanup_(pre_ephemeral_wipe) struct pre_ephemeral e = {0};
+	struct secret sk[2], k[2], got = {0};
+	struct pre_public_key pk[2];
+	struct pre_kfrag kfrags[2];
+	uint8_t wrapped[2][PRE_WRAPPED_LEN];
+	struct world w;
+
+	(void)state;
+	world_make(&w, 1, 1, PRE_SIGN_BOTH);
+	assert_ok("precursor", pre_precursor_new(w.ctx, &precursor, err));
+	assert_ok("ephemeral", pre_ephemeral_new(w.ctx, &e, err));
+	const struct pre_shares how = {
+		.threshold = 1, .shares = 1, .flags = PRE_SIGN_BOTH, .precursor = &precursor};
+	for (size_t i = 0; i < 2; i++) {
+		assert_ok("key", pre_keygen(w.ctx, &sk[i], &pk[i], err));
+		assert_ok("kfrag",
+			pre_kfrags_generate(w.ctx, &w.a, &pk[i], &w.s, &how, &kfrags[i], err));
+		assert_ok("k", base_random(&w.env, k[i].b, sizeof(k[i].b), err));
+		assert_ok("wrap", pre_wrap_with(w.ctx, &e, &pk[i], &k[i], wrapped[i], err));
+	}
+	assert_ok(
+		"capsule", pre_capsule_parse(w.ctx, e.capsule, sizeof(e.capsule), &w.capsule, err));
+	for (size_t i = 0; i < 2; i++) {
+		const size_t other = 1 - i;
+		assert_ok("grant", pre_grant_open(w.ctx, &sk[i], &w.delegating, &w.verifying,
+					   &kfrags[i], &got, err));
+		assert_memory_equal(&got, &w.a, sizeof(got));
+		assert_class("the other's kfrag", ERR_TAMPERED,
+			pre_grant_open(w.ctx, &sk[i], &w.delegating, &w.verifying, &kfrags[other],
+				&got, err));
+		assert_ok("unwrap", pre_unwrap(w.ctx, &sk[i], &w.capsule, wrapped[i], &got, err));
+		assert_memory_equal(&got, &k[i], sizeof(got));
+		assert_class("the other's", ERR_TAMPERED,
+			pre_unwrap(w.ctx, &sk[i], &w.capsule, wrapped[other], &got, err));
+	}
+	/* Same X; all that must not repeat does not. */
+	assert_memory_equal(kfrags[0].b + PRE_KFRAG_X, kfrags[1].b + PRE_KFRAG_X, PRE_POINT_LEN);
+	assert_memory_not_equal(
+		kfrags[0].b + PRE_KFRAG_ID, kfrags[1].b + PRE_KFRAG_ID, PRE_SCALAR_LEN);
+	assert_memory_not_equal(
+		kfrags[0].b + PRE_KFRAG_RK, kfrags[1].b + PRE_KFRAG_RK, PRE_SCALAR_LEN);
+	assert_memory_not_equal(wrapped[0], wrapped[1], PRE_NONCE_LEN);
+	const struct pre_public_key no_point = {.b = {2}};
+	assert_class("no point", ERR_INVALID,
+		pre_wrap_with(w.ctx, &e, &no_point, &k[0], wrapped[0], err));
+	assert_class("no point", ERR_INVALID,
+		pre_kfrags_generate(w.ctx, &w.a, &no_point, &w.s, &how, &kfrags[0], err));
+	world_done(&w);
 }
 
 static void test_the_table_of_schemes(void **state)
@@ -363,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_high_s_is_refused),
 		cmocka_unit_test(test_derived_keys),
 		cmocka_unit_test(test_without_randomness_nothing_is_made),
+		cmocka_unit_test(test_what_receivers_may_share),
 		cmocka_unit_test(test_the_table_of_schemes),
 	};
 
