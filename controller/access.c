@@ -1,30 +1,44 @@
 /* Who may read and write in a namespace: RoleBindings while it is opted in, none else. Agents run
  * as the service accounts of their pods; senders of other namespaces are named by the recipient's
  * annotation functionkey.dev/senders ("ns1,ns2" or "*"). */
+#include "controller/access.h"
 #include "controller/runner_internal.h"
 
 #define AGENT_BINDING  "functionkey-agent"
 #define READER_BINDING "functionkey-senders"
-#define GROUP_PREFIX   "system:serviceaccounts:"
+#define ALL_GROUP      "system:serviceaccounts"
 
-/* "system:serviceaccounts:ns1 system:serviceaccounts:ns2"; entries that are no namespace names are
- * left out: what a user mistypes must not bind anybody else. */
-static int groups_of(struct str senders, struct buf *b, struct err *err)
+static bool is_namespace(struct str name)
 {
+	if (name.n == 0 || name.n > 63 || name.p[0] == '-' || name.p[name.n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') &&
+			!(name.p[i] >= '0' && name.p[i] <= '9') && name.p[i] != '-')
+			return false;
+	return true;
+}
+
+int controller_access_groups(struct str senders, struct buf *b, struct err *err)
+{
+	const size_t from = b->len;
+	unsigned n = 0;
+
 	for (size_t at = 0; at < senders.n;) {
 		const size_t end = base_str_find(senders, ',', at);
 		const struct str ns = base_str_trim(base_str_sub(senders, at, end));
-		bool good = ns.n > 0 && ns.n <= 63;
-		for (size_t i = 0; i < ns.n; i++)
-			good = good &&
-			       ((ns.p[i] >= 'a' && ns.p[i] <= 'z') ||
-				       (ns.p[i] >= '0' && ns.p[i] <= '9') || ns.p[i] == '-');
-		if (base_str_eq(ns, STR("*")))
-			TRY(base_buf_addf(b, err, "%ssystem:serviceaccounts", b->len ? " " : ""));
-		else if (good)
-			TRY(base_buf_addf(
-				b, err, "%s" GROUP_PREFIX "%.*s", b->len ? " " : "", STR_FMT(ns)));
 		at = end + 1;
+		if (base_str_eq(ns, STR("*"))) {
+			b->len = from;
+			return base_buf_add_str(b, STR(ALL_GROUP), err);
+		}
+		if (!is_namespace(ns))
+			continue;
+		if (n == CONTROLLER_SENDERS_MAX)
+			return FAIL(err, ERR_TOO_LARGE,
+				"functionkey.dev/senders names more than %d namespaces",
+				CONTROLLER_SENDERS_MAX);
+		TRY(base_buf_addf(b, err, "%s" ALL_GROUP ":%.*s", n++ ? " " : "", STR_FMT(ns)));
 	}
 	return 0;
 }
@@ -61,15 +75,15 @@ static int ensure_binding(struct controller_job *job, struct str ns, const char 
 
 int controller_start_access(struct controller_job *job, struct str ns, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf senders = base_buf(CONTROLLER_BODY_MAX);
+	_cleanup_(base_buf_done) struct buf senders = base_buf(CONTROLLER_GROUPS_MAX);
 	const struct controller_namespace *space = controller_world_namespace(job->r->world, ns);
 	char group[100] = "";
 
 	if (space && space->deleting)
 		return 0;
 	if (space) {
-		(void)snprintf(group, sizeof(group), GROUP_PREFIX "%.*s", STR_FMT(ns));
-		TRY(groups_of(space->senders, &senders, err));
+		(void)snprintf(group, sizeof(group), ALL_GROUP ":%.*s", STR_FMT(ns));
+		TRY(controller_access_groups(space->senders, &senders, err));
 	}
 	const int r =
 		ensure_binding(job, ns, AGENT_BINDING, "functionkey-agent", base_str(group), err);

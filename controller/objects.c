@@ -1,5 +1,6 @@
 #include "controller/objects.h"
 
+#include "controller/access.h"
 #include "crds/condense.h"
 #include "pkg/base/text.h"
 
@@ -189,7 +190,7 @@ const struct kube_kind controller_service_kind = {.projection = &service_project
 
 static const struct kube_field rolebinding_fields[] = {
 	KUBE_META_FIELDS(struct controller_owned, meta),
-	{"/metadata/annotations/functionkey.dev~1subjects", KUBE_FIELD_TEXT, 4096,
+	{"/metadata/annotations/functionkey.dev~1subjects", KUBE_FIELD_TEXT, CONTROLLER_GROUPS_MAX,
 		offsetof(struct controller_owned, subjects)},
 };
 static const struct kube_projection rolebinding_projection = {
