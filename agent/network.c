@@ -6,6 +6,7 @@
 #include "agent/local.h"
 #include "agent/peer.h"
 #include "agent/phases.h"
+#include "agent/proxy.h"
 #include "agent/supervisor.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
@@ -14,6 +15,7 @@
 #include "pkg/kube/lease.h"
 #include "pkg/pre/pre.h"
 
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -291,6 +293,9 @@ static int make_crypto(struct network *n, struct err *err)
 	struct agent_core *core = &n->app.core;
 	const struct agent_keeper_events events = {.gone = keeper_gone, .ctx = n};
 
+	/* Without the texts of libcrypto's errors (those of TLS stay): 50 KiB. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL) != 1)
+		return FAIL(err, ERR_TERMINAL, "cannot start OpenSSL");
 	TRY(pre_context_new(&core->env, &core->pre, err));
 	TRY(envelope_context_new(&core->env, &n->app.envelope, err));
 	return agent_keeper_new(&n->loop, KMSG_FD, &core->env, events, &core->keeper, err);
@@ -307,6 +312,7 @@ static int make_parts(struct network *n, struct err *err)
 	app->core.metrics = app->metrics;
 	TRY(agent_kicks_new(&app->core, &app->core.kicks, err));
 	TRY(agent_senders_new(&app->core, &sending, &app->senders, err));
+	TRY(agent_proxy_new(app, &app->proxy, err));
 	TRY(agent_local_new(app, &n->local, err));
 	return agent_peer_new(app, &n->peer, err);
 }
@@ -345,6 +351,7 @@ static void finish(struct network *n)
 	struct agent_app *app = &n->app;
 
 	n->local = agent_local_free(n->local);
+	app->proxy = agent_proxy_free(app->proxy);
 	n->peer = agent_peer_free(n->peer);
 	app->openings = agent_openings_free(app->openings);
 	app->senders = agent_senders_free(app->senders);

@@ -29,7 +29,9 @@ static int start(int fd, const struct env *env, struct keeper **ret_keeper, stru
 
 	TRY(check_socket(fd, err));
 	TRY(keeper_sandbox_prepare(fd, err));
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+	/* Without the texts of its errors, which nobody reads here: 50 KiB. */
+	if (OPENSSL_init_crypto(
+		    OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL) != 1)
 		return FAIL(err, ERR_TERMINAL, "cannot start OpenSSL");
 	TRY(keeper_new(env, &k, err));
 	TRY(keeper_sandbox_enter(fd, &sandboxed, err));
