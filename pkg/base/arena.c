@@ -121,8 +121,3 @@ int base_arena_printf(struct arena *a, struct str *ret_s, struct err *err, const
 	*ret_s = base_str_n(p, (size_t)n);
 	return 0;
 }
-
-size_t base_arena_used(const struct arena *a)
-{
-	return a->used;
-}

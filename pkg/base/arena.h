@@ -31,7 +31,4 @@ int base_arena_str(struct arena *a, struct str s, struct str *ret_s, struct err 
 base_printf_like(4, 5) int base_arena_printf(
 	struct arena *a, struct str *ret_s, struct err *err, const char *fmt, ...) must_check;
 
-/* Bytes given out so far. */
-size_t base_arena_used(const struct arena *a);
-
 #endif

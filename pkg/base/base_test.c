@@ -52,7 +52,6 @@ static void test_arena_gives_aligned_zeroed_memory(void **state)
 	assert_class("overflow", ERR_TOO_LARGE, base_arena_alloc(a, SIZE_MAX, 2, &p, err));
 	assert_null(p);
 	base_arena_clear(a);
-	assert_int_equal(base_arena_used(a), 0);
 	assert_ok("after clear", base_arena_alloc(a, 9000, 1, &p, err));
 }
 

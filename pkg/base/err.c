@@ -48,12 +48,6 @@ const char *base_err_class_name(enum err_class class)
 	return names[class];
 }
 
-bool base_err_retryable(enum err_class class)
-{
-	return class == ERR_TRANSIENT || class == ERR_CONFLICT || class == ERR_EXPIRED ||
-	       class == ERR_NOT_READY || class == ERR_DENIED;
-}
-
 _Noreturn void base_assert_failed(const char *what, const char *file, unsigned line)
 {
 	(void)fprintf(stderr, "broken invariant: %s at %s:%u\n", what, file, line);

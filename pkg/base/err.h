@@ -62,10 +62,6 @@ base_printf_like(2, 3) void base_err_wrap(struct err *err, const char *fmt, ...)
 /* "transient", "conflict", …; "ok" for ERR_OK, "unknown" for what is none. Never NULL. */
 const char *base_err_class_name(enum err_class class);
 
-/* True where waiting and trying again is right (TRANSIENT, CONFLICT, EXPIRED, NOT_READY, DENIED).
- */
-bool base_err_retryable(enum err_class class);
-
 #ifdef __clang_analyzer__ /* it looks at one file at a time: this is below 0 for each class */
 #define FAIL(err, class, ...) \
 	((void)base_err_set((err), (class), __FILE__, __LINE__, __VA_ARGS__), -1)

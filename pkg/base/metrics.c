@@ -6,8 +6,6 @@
 
 const double base_metric_seconds[] = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 	0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, METRIC_INF};
-const double base_metric_bytes[] = {256, 1024, 4096, 16384, 65536, 262144, 1048576, 16777216,
-	134217728, 1073741824, METRIC_INF};
 
 int base_metrics_new(const char *prefix, struct metrics **ret_m, struct err *err)
 {

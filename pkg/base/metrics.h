@@ -46,9 +46,8 @@ struct metric_def {
 
 #define METRIC_INF __builtin_inf()
 
-/* Buckets for durations from 50 microseconds to 60 seconds, and for sizes from 256 B to 1 GiB. */
+/* Buckets for durations from 50 microseconds to 60 seconds. */
 extern const double base_metric_seconds[];
-extern const double base_metric_bytes[];
 
 struct metrics;
 
