@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
+static _Thread_local struct {
 	size_t live;
 	uint64_t countdown; /* 0: no failure is planned */
 	bool failed;

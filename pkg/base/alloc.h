@@ -1,8 +1,8 @@
 /* The one place that allocates. Layer: base (libc only).
  *
  * Everything of ours goes through these functions, so that a test can fail the n-th allocation
- * (pkg/base/test.h) and count what is still held. The counters are the only process-wide mutable
- * state of base; they are not synchronised: programs here allocate from one thread.
+ * (pkg/base/test.h) and count what is still held. The counters are the only mutable state of base
+ * that outlives a call; each thread has its own: they add up where memory stays with its thread.
  */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
