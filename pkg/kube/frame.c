@@ -102,13 +102,68 @@ static int deeper(struct kube_frame *f, struct err *err)
 	return 0;
 }
 
+/* Depth at which the payload is whole. */
+static uint32_t base_depth(const struct kube_frame *f)
+{
+	return f->form == KUBE_FRAME_LIST ? 2 : 1;
+}
+
+#ifdef __SSE2__
+/* Bit i: an odd number of the bits 0 to i is set. */
+static uint64_t parity_so_far(uint64_t bits)
+{
+	for (unsigned by = 1; by < 64; by *= 2)
+		bits ^= bits << by;
+	return bits;
+}
+
+/* Blocks without a backslash: in them every quote begins or ends a string. */
+static int pass_blocks(struct kube_frame *f, bool *ret_whole, struct err *err)
+{
+	while (f->in.n - f->at >= KUBE_JSON_BLOCK) {
+		const char *p = f->in.p + f->at;
+		if (kube_json_bits(p, '\\', 0))
+			return 0;
+		const uint64_t inside =
+			parity_so_far(kube_json_bits(p, '"', 0)) ^ (f->in_string ? UINT64_MAX : 0);
+		/* A bracket is its brace without this bit. */
+		const uint64_t open = kube_json_bits(p, '{', 0x20) & ~inside;
+		uint64_t both = open | (kube_json_bits(p, '}', 0x20) & ~inside);
+		for (; both; both &= both - 1) {
+			const unsigned i = (unsigned)__builtin_ctzll(both);
+			if (open >> i & 1) {
+				TRY(deeper(f, err));
+			} else if (--f->depth == base_depth(f)) {
+				f->at += i + 1;
+				f->in_string = false;
+				*ret_whole = true;
+				return 0;
+			}
+		}
+		f->in_string = inside >> 63;
+		f->at += KUBE_JSON_BLOCK;
+	}
+	return 0;
+}
+#else
+static int pass_blocks(struct kube_frame *f, bool *ret_whole, struct err *err)
+{
+	(void)f;
+	(void)ret_whole;
+	(void)err;
+	return 0;
+}
+#endif
+
 /* In the payload only braces and strings count. *ret_whole: its last brace has come. */
 static int pass_object(struct kube_frame *f, bool *ret_whole, struct err *err)
 {
-	const uint32_t base = f->form == KUBE_FRAME_LIST ? 2 : 1;
-
 	*ret_whole = false;
 	while (f->at < f->in.n) {
+		if (!f->escaped)
+			TRY(pass_blocks(f, ret_whole, err));
+		if (*ret_whole || f->at == f->in.n)
+			return 0;
 		if (f->in_string) {
 			pass_string(f);
 			continue;
@@ -123,7 +178,7 @@ static int pass_object(struct kube_frame *f, bool *ret_whole, struct err *err)
 			break;
 		case '}':
 		case ']':
-			if (--f->depth == base) {
+			if (--f->depth == base_depth(f)) {
 				*ret_whole = true;
 				return 0;
 			}

@@ -2,6 +2,13 @@
 
 #include "pkg/base/test.h"
 
+/* Longer than what is looked at in one step. */
+#define X60      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define OPEN16   "[[[[[[[[[[[[[[[["
+#define CLOSE16  "]]]]]]]]]]]]]]]]"
+#define A_OBJECT "{\"type\":\"A\",\"object\":"
+#define A_HEAD   "{\"type\":\"A\",\"object\":null}|"
+
 static const struct {
 	const char *name;
 	enum kube_frame_form form;
@@ -25,6 +32,39 @@ static const struct {
 		"{\"type\":\"}{\\\"\",\"object\":null}|{\"a\":\"}]\\\\\",\"b\\\"}\":\"\\\\\\\"{\"}"
 		"\n",
 		ERR_OK, ERR_OK},
+	{"braces in a long string", KUBE_FRAME_EVENTS,
+		A_OBJECT "{\"a\":\"" X60 "}{][" X60 "}\",\"b\":[{}]}"
+			 "}" A_OBJECT "{\"z\":1}}",
+		A_HEAD "{\"a\":\"" X60 "}{][" X60 "}\",\"b\":[{}]}"
+		       "\n" A_HEAD "{\"z\":1}\n",
+		ERR_OK, ERR_OK},
+	{"a long string with an escaped quote", KUBE_FRAME_EVENTS,
+		A_OBJECT "{\"a\":\"" X60 "\\\"}]" X60 "\",\"b\":{}}"
+			 "}" A_OBJECT "{\"z\":1}}",
+		A_HEAD "{\"a\":\"" X60 "\\\"}]" X60 "\",\"b\":{}}"
+		       "\n" A_HEAD "{\"z\":1}\n",
+		ERR_OK, ERR_OK},
+	{"a long string that ends in a backslash", KUBE_FRAME_EVENTS,
+		A_OBJECT "{\"a\":\"" X60 X60 "\\\\\",\"b\":{}}"
+			 "}" A_OBJECT "{\"z\":1}}",
+		A_HEAD "{\"a\":\"" X60 X60 "\\\\\",\"b\":{}}"
+		       "\n" A_HEAD "{\"z\":1}\n",
+		ERR_OK, ERR_OK},
+	{"a long key", KUBE_FRAME_EVENTS,
+		A_OBJECT "{\"" X60 "}\":{\"" X60 "{\":\"" X60 "\"}}"
+			 "}" A_OBJECT "{\"z\":1}}",
+		A_HEAD "{\"" X60 "}\":{\"" X60 "{\":\"" X60 "\"}}"
+		       "\n" A_HEAD "{\"z\":1}\n",
+		ERR_OK, ERR_OK},
+	{"many brackets", KUBE_FRAME_EVENTS,
+		A_OBJECT "{\"a\":" OPEN16 OPEN16 OPEN16 CLOSE16 CLOSE16 CLOSE16 ",\"b\":\"" X60
+			 "\"}"
+			 "}" A_OBJECT "{\"z\":1}}",
+		A_HEAD "{\"a\":" OPEN16 OPEN16 OPEN16 CLOSE16 CLOSE16 CLOSE16 ",\"b\":\"" X60 "\"}"
+		       "\n" A_HEAD "{\"z\":1}\n",
+		ERR_OK, ERR_OK},
+	{"too deep", KUBE_FRAME_EVENTS, A_OBJECT "{\"a\":" OPEN16 OPEN16 OPEN16 OPEN16 OPEN16, "",
+		ERR_TOO_LARGE, ERR_INVALID},
 	{"object deeper down is none", KUBE_FRAME_EVENTS,
 		"{\"x\":{\"object\":{}},\"y\":[\"object\"]}",
 		"{\"x\":{\"object\":{}},\"y\":[\"object\"]}|\n", ERR_OK, ERR_OK},

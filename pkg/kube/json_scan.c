@@ -11,6 +11,15 @@ int kube_json_bad(const struct kube_json *r, const char *what, struct err *err)
  * character, not ASCII. Eight at a time: of all hits in a word the lowest is never a false one. */
 static size_t plain_until(const char *p, size_t i, size_t n)
 {
+#ifdef __SSE2__
+	for (; i + KUBE_JSON_VECTOR <= n; i += KUBE_JSON_VECTOR) {
+		const kube_json_vector v = kube_json_load(p + i);
+		/* As signed bytes, what is not ASCII is below the blank, too. */
+		const unsigned hit = kube_json_hits((v < ' ') | (v == '"') | (v == '\\'));
+		if (hit)
+			return i + (size_t)__builtin_ctz(hit);
+	}
+#endif
 	for (; i + 8 <= n; i += 8) {
 		const uint64_t w = kube_json_word(p + i);
 		const uint64_t control = (w - KUBE_JSON_EACH(0x20)) & ~w;
