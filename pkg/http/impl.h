@@ -97,7 +97,7 @@ struct http_request {
 	struct http_params params;
 	const char *raw_end; /* behind the target, in libmicrohttpd's memory */
 	struct str raw;
-	char raw_text[HTTP_TARGET_MAX + 2];
+	char raw_text[]; /* raw, which libmicrohttpd decodes in place */
 };
 
 /* server.c */

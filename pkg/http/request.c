@@ -7,11 +7,11 @@ void *http_on_target(void *cls, const char *target, struct MHD_Connection *c)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct http_conn *conn = info->socket_context;
-	struct http_request *r = conn ? base_alloc(1, sizeof(*r)) : NULL;
+	const size_t n = target ? strnlen(target, HTTP_TARGET_MAX + 1) : 0;
+	struct http_request *r = conn ? base_alloc(1, sizeof(*r) + n) : NULL;
 
 	if (!r)
 		return NULL;
-	const size_t n = target ? strnlen(target, HTTP_TARGET_MAX + 1) : 0;
 	if (n)
 		memcpy(r->raw_text, target, n);
 	r->raw = base_str_n(r->raw_text, n);
