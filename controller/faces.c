@@ -1,8 +1,8 @@
 #include "controller/faces.h"
 
+#include "controller/address.h"
 #include "controller/metrics.h"
 #include "pkg/base/alloc.h"
-#include "pkg/base/text.h"
 #include "pkg/http/http.h"
 
 #define METRICS_MAX (1u << 20)
@@ -10,10 +10,11 @@
 struct controller_faces {
 	struct controller_core *core;
 	struct controller_runner *runner;
+	struct controller_injector *injector; /* NULL: no webhook */
 	struct http_server *server;
 	struct http_ops metrics, healthz, readyz;
 	struct http_route routes[3];
-	char address[128];
+	struct controller_address address;
 };
 
 static int write_metrics(void *ctx, struct http_request *r, struct err *err)
@@ -22,6 +23,8 @@ static int write_metrics(void *ctx, struct http_request *r, struct err *err)
 	_cleanup_(base_buf_done) struct buf text = base_buf(METRICS_MAX);
 
 	controller_metrics_collect(f->core, f->runner);
+	if (f->injector)
+		controller_injector_collect(f->injector);
 	TRY(base_metrics_write(f->core->metrics, &text, err));
 	http_reply_take(r, 200, METRICS_CONTENT_TYPE, &text);
 	return 0;
@@ -41,7 +44,12 @@ static int say_ready(void *ctx, struct http_request *r, struct err *err)
 	const struct controller_faces *f = ctx;
 
 	(void)err;
-	if (controller_runner_synced(f->runner))
+	if (f->injector && !controller_injector_ready(f->injector))
+		http_reply_problem(r, 503, NULL, "not ready",
+			STR("the webhook has no certificate yet, or the agent's podtemplate cannot "
+			    "be watched: see the log"),
+			1);
+	else if (controller_runner_synced(f->runner))
 		http_reply(r, 200, "text/plain", STR("ok\n"));
 	else
 		http_reply_problem(r, 503, NULL, "not ready",
@@ -57,37 +65,18 @@ static void gone(void *ctx, struct http_request *r)
 	(void)r;
 }
 
-/* "<IP>:<port>" into f->address and *ret_port; IPv6 stands in brackets. */
-static int split(
-	struct controller_faces *f, const char *address, uint16_t *ret_port, struct err *err)
-{
-	struct str host = base_str(address);
-	size_t colon = host.n;
-	uint64_t port = 0;
-
-	while (colon > 0 && host.p[colon - 1] != ':')
-		colon--;
-	if (colon < 2 || base_parse_u64(base_str_sub(host, colon, host.n), 65535, &port, NULL) < 0)
-		return FAIL(
-			err, ERR_INVALID, "--address: \"%s\" is not <IP address>:<port>", address);
-	host = base_str_sub(host, 0, colon - 1);
-	if (base_str_starts(host, STR("[")) && base_str_ends(host, STR("]")))
-		host = base_str_sub(host, 1, host.n - 1);
-	*ret_port = (uint16_t)port;
-	return base_str_copy(host, f->address, sizeof(f->address), "--address", err);
-}
-
 int controller_faces_new(struct controller_core *core, struct controller_runner *runner,
-	const char *address, struct controller_faces **ret_faces, struct err *err)
+	struct controller_injector *injector, const char *address,
+	struct controller_faces **ret_faces, struct err *err)
 {
 	_cleanup_(controller_faces_free) struct controller_faces *f = base_alloc(1, sizeof(*f));
-	uint16_t port = 0;
 
 	if (!f)
 		return FAIL(err, ERR_NOMEM, "faces");
 	f->core = core;
 	f->runner = runner;
-	TRY(split(f, address, &port, err));
+	f->injector = injector;
+	TRY(controller_address_parse("--address", address, &f->address, err));
 	f->metrics = (struct http_ops){.end = write_metrics, .gone = gone};
 	f->healthz = (struct http_ops){.end = say_alive, .gone = gone};
 	f->readyz = (struct http_ops){.end = say_ready, .gone = gone};
@@ -99,8 +88,8 @@ int controller_faces_new(struct controller_core *core, struct controller_runner 
 		.clock = core->env.clock,
 		.routes = f->routes,
 		.routes_n = ARRAY_LEN(f->routes),
-		.address = f->address,
-		.port = port,
+		.address = f->address.host,
+		.port = f->address.port,
 		.limits = {.connections = 64}};
 	TRY(http_server_new(&config, &f->server, err));
 	*ret_faces = STEAL(f);

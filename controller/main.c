@@ -1,8 +1,10 @@
 /* functionkey-controller: wiring. One loop, one client, one election, one runner. */
 #include "controller/faces.h"
+#include "controller/injector.h"
 #include "controller/metrics.h"
 #include "controller/options.h"
 #include "controller/runner.h"
+#include "controller/uninjected.h"
 #include "pkg/base/log.h"
 #include "pkg/kube/client.h"
 #include "pkg/kube/event.h"
@@ -11,7 +13,8 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#define STOP_MS 5000
+#define STOP_MS  5000
+#define DRAIN_MS 2000 /* in which API servers learn that this replica goes */
 
 /* Fairness is the API server's: it has a priority level for us (manifests/base/flow.yaml), and
  * there are never more than the client's eight calls at once. This bounds what a loop of ours could
@@ -24,6 +27,8 @@ struct program {
 	struct controller_core core;
 	struct kube_config *config;
 	struct controller_runner *runner;
+	struct controller_injector *injector; /* NULL: no webhook */
+	struct controller_uninjected *uninjected;
 	struct controller_faces *faces;
 	uv_loop_t loop;
 	uv_signal_t term, interrupt;
@@ -31,12 +36,23 @@ struct program {
 	bool stopping;
 };
 
+static void act(struct program *p, bool active)
+{
+	if (active)
+		controller_runner_activate(p->runner);
+	else
+		controller_runner_deactivate(p->runner);
+	controller_uninjected_activate(p->uninjected, active);
+	if (p->injector)
+		controller_injector_activate(p->injector, active);
+}
+
 static void won(void *ctx, int32_t transitions)
 {
 	struct program *p = ctx;
 
 	log_write(p->core.log, LOG_INFO, "acting", LOG_INT("transitions", transitions));
-	controller_runner_activate(p->runner);
+	act(p, true);
 }
 
 static void lost(void *ctx, const char *reason)
@@ -44,7 +60,7 @@ static void lost(void *ctx, const char *reason)
 	struct program *p = ctx;
 
 	log_write(p->core.log, LOG_WARN, "no longer acting", LOG_STR("reason", base_str(reason)));
-	controller_runner_deactivate(p->runner);
+	act(p, false);
 	kube_client_recheck_writes(p->core.client);
 }
 
@@ -99,14 +115,20 @@ static int run_election(struct program *p, struct err *err)
 	return 0;
 }
 
-static void released(void *ctx)
-{
-	uv_stop(&((struct program *)ctx)->loop);
-}
-
 static void too_long(uv_timer_t *timer)
 {
 	uv_stop(timer->loop);
+}
+
+/* Another replica acts now; reviews come here for a moment yet. */
+static void released(void *ctx)
+{
+	struct program *p = ctx;
+
+	if (p->injector)
+		(void)uv_timer_start(&p->limit, too_long, DRAIN_MS, 0);
+	else
+		uv_stop(&p->loop);
 }
 
 static void asked_to_stop(uv_signal_t *handle, int number)
@@ -118,12 +140,14 @@ static void asked_to_stop(uv_signal_t *handle, int number)
 		return;
 	p->stopping = true;
 	log_write(p->core.log, LOG_INFO, "stopping");
-	controller_runner_deactivate(p->runner);
+	act(p, false);
+	if (p->injector)
+		controller_injector_drain(p->injector);
 	(void)uv_timer_start(&p->limit, too_long, STOP_MS, 0);
 	if (p->core.lease)
 		kube_lease_release(p->core.lease, released, p);
 	else
-		uv_stop(&p->loop);
+		released(p);
 }
 
 static int listen_to_signals(struct program *p, struct err *err)
@@ -173,7 +197,12 @@ static int start(struct program *p, struct err *err)
 	TRY(controller_metrics_new(&p->core.metrics, err));
 	TRY(connect_to_server(p, err));
 	TRY(controller_runner_new(&p->core, &p->runner, err));
-	TRY(controller_faces_new(&p->core, p->runner, p->options.address, &p->faces, err));
+	TRY(controller_uninjected_new(
+		&p->core, controller_runner_world(p->runner), &p->uninjected, err));
+	if (p->options.webhook_address[0])
+		TRY(controller_injector_new(&p->core, &p->options, &p->injector, err));
+	TRY(controller_faces_new(
+		&p->core, p->runner, p->injector, p->options.address, &p->faces, err));
 	log_write(p->core.log, LOG_INFO, "started", LOG_STR("version", STR(FUNCTIONKEY_VERSION)),
 		LOG_STR("server", p->config->server));
 	return run_election(p, err);
@@ -182,6 +211,8 @@ static int start(struct program *p, struct err *err)
 static void stop(struct program *p)
 {
 	controller_faces_free(p->faces);
+	controller_injector_free(p->injector);
+	controller_uninjected_free(p->uninjected);
 	controller_runner_free(p->runner);
 	kube_lease_free(p->core.lease);
 	kube_events_free(p->core.events);

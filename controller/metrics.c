@@ -8,6 +8,14 @@ static const double failover_bounds[] = {
 	0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 120, METRIC_INF};
 static const char *const evidences[] = {
 	"pod-gone", "pod-ended", "agent-terminated", "connection-refused", NULL};
+static const double review_bounds[] = {
+	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1, METRIC_INF};
+static const char *const injections[] = {
+#define INJECTION_TEXT(name, text) text,
+	CONTROLLER_INJECTIONS(INJECTION_TEXT)
+#undef INJECTION_TEXT
+		NULL};
+static const char *const certificates[] = {"ca", "serving", NULL};
 static const char *const kinds[] = {"pods", "functionkeys", "leases", "namespaces", NULL};
 
 enum {
@@ -21,6 +29,12 @@ enum {
 	OBJECTS,
 	ACTIVE,
 	BUILD,
+	REVIEWS,
+	REVIEW_TIME,
+	CONNECTIONS,
+	TURNED_AWAY,
+	NOT_AFTER,
+	UNINJECTED,
 	METRICS
 };
 
@@ -47,6 +61,21 @@ static const struct metric_def defs[METRICS] = {
 		"1 if this replica holds the controller's Lease.", METRIC_GAUGE},
 	[BUILD] = {"functionkey_build_info", "1; the version is a label.", METRIC_GAUGE,
 		.labels = {{"version", .max = 1}}},
+	[REVIEWS] = {"functionkey_webhook_reviews_total",
+		"Reviews that the admission webhook answered.", METRIC_COUNTER,
+		.labels = {{"result", .values = injections}}},
+	[REVIEW_TIME] = {"functionkey_webhook_review_duration_seconds",
+		"From a whole review to its answer.", METRIC_HISTOGRAM, .buckets = review_bounds},
+	[CONNECTIONS] = {"functionkey_webhook_connections", "Connections of API servers.",
+		METRIC_GAUGE},
+	[TURNED_AWAY] = {"functionkey_webhook_turned_away_total",
+		"Connections and reviews for which there was no room.", METRIC_COUNTER},
+	[NOT_AFTER] = {"functionkey_certificate_not_after_timestamp_seconds",
+		"When the webhook's certificates end, in seconds since 1970; 0: there is none.",
+		METRIC_GAUGE, .labels = {{"certificate", .values = certificates}}},
+	[UNINJECTED] = {"functionkey_uninjected_pods",
+		"Pods that opted in and run without an agent; counted by the active replica.",
+		METRIC_GAUGE},
 };
 
 int controller_metrics_new(struct metrics **ret_metrics, struct err *err)
@@ -74,6 +103,29 @@ static void count_to(struct metrics *m, int metric, uint64_t n, struct str label
 	const double had = base_metric_get(m, &defs[metric], &label, labels);
 
 	base_metric_add(m, &defs[metric], (double)n - had, &label, labels);
+}
+
+void controller_metrics_review(struct metrics *m, enum controller_injection done, int64_t took_ns)
+{
+	metric_add(m, &defs[REVIEWS], 1, base_str(injections[done]));
+	metric_observe(m, &defs[REVIEW_TIME], (double)took_ns / (double)NS_PER_S);
+}
+
+void controller_metrics_webhook(struct metrics *m, unsigned connections, uint64_t turned_away,
+	int64_t ca_ns, int64_t serving_ns)
+{
+	const int64_t ends[] = {ca_ns, serving_ns};
+
+	metric_set(m, &defs[CONNECTIONS], (double)connections);
+	count_to(m, TURNED_AWAY, turned_away, STR_NULL);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		metric_set(m, &defs[NOT_AFTER], (double)ends[i] / (double)NS_PER_S,
+			base_str(certificates[i]));
+}
+
+void controller_metrics_uninjected(struct metrics *m, size_t pods)
+{
+	metric_set(m, &defs[UNINJECTED], (double)pods);
 }
 
 void controller_metrics_collect(

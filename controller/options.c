@@ -2,6 +2,7 @@
 
 #include "pkg/base/log.h"
 
+static const char *const certificates[] = {"own", "given", NULL};
 static const char *const formats[] = {"auto", "text", "json", NULL};
 
 #define T struct controller_options
@@ -21,6 +22,22 @@ static const struct option_def rows[] = {
 		3600 * NS_PER_S, "How long we try to renew it before we stop acting."),
 	OPTION_DURATION(T, lease_retry_ns, "lease-retry", NULL, "5s", 1 * NS_PER_S, 3600 * NS_PER_S,
 		"Time between renewals, and between tries."),
+	OPTION_STR(T, webhook_address, "webhook-address", NULL, "",
+		"Where the admission webhook is served over TLS. Empty: it is not; pods are then "
+		"injected by the MutatingAdmissionPolicy."),
+	OPTION_STR(T, webhook_names, "webhook-names", NULL, "",
+		"DNS names and IP addresses of the webhook, with commas between. Empty: those of "
+		"its Service."),
+	OPTION_ENUM(T, webhook_certificates, "webhook-certificates", NULL, "own", certificates,
+		"Who keeps its certificates in its Secret: the controller, or somebody else "
+		"(cert-manager)."),
+	OPTION_DURATION(T, webhook_ca_life_ns, "webhook-ca-lifetime", NULL, "43800h", 20 * NS_PER_S,
+		876000 * (3600 * NS_PER_S),
+		"How long a certificate authority of the controller is good; it is replaced after "
+		"two thirds of that."),
+	OPTION_DURATION(T, webhook_certificate_life_ns, "webhook-certificate-lifetime", NULL,
+		"2160h", 5 * NS_PER_S, 87600 * (3600 * NS_PER_S),
+		"The same of the certificate that it signs."),
 	OPTION_BOOL(T, alone, "alone", NULL, "false", "Act without an election."),
 	OPTION_ENUM(T, log_level, "log-level", "FUNCTIONKEY_LOG_LEVEL", "info", base_log_levels,
 		"What is logged at least."),
@@ -39,6 +56,10 @@ static int check(const void *config, struct err *err)
 	if (o->lease_retry_ns * 12 / 10 >= o->lease_deadline_ns)
 		return FAIL(err, ERR_INVALID,
 			"--lease-retry must be shorter than --lease-renew-deadline / 1.2");
+	if (o->webhook_certificate_life_ns > o->webhook_ca_life_ns / 4)
+		return FAIL(err, ERR_INVALID,
+			"--webhook-certificate-lifetime must be at most a quarter of "
+			"--webhook-ca-lifetime");
 	return 0;
 }
 

@@ -59,8 +59,8 @@ SYS_pre := -lsecp256k1 -lcrypto
 SYS_vectors := -ljson-c $(SYS_pre)
 SYS_envelope := $(SYS_pre)
 SYS_protocol := -lsecp256k1 $(SYS_kube)
-SYS_controller := -lsecp256k1 -lmicrohttpd $(SYS_kube)
-SYS_agent := $(SYS_controller)
+SYS_controller := -lwebsockets -lssl -lsecp256k1 -lmicrohttpd $(SYS_kube)
+SYS_agent := -lsecp256k1 -lmicrohttpd $(SYS_kube)
 SYS_sim := $(SYS_agent)
 SYS_keeper := -lseccomp $(SYS_pre)
 

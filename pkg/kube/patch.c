@@ -48,26 +48,32 @@ int kube_pointer_add(struct buf *b, struct str segment, struct err *err)
 	return 0;
 }
 
-/* {"op":"…","path":"…","value":…} */
-static int add_op(struct kube_patch *p, const char *op, const char *path, const struct str *json,
-	struct err *err)
+/* {"op":"…","path":"…" and, where given, "value":… or "from":…} */
+static int add_op_as(struct kube_patch *p, const char *op, const char *path, const char *name,
+	const struct str *json, struct err *err)
 {
 	if (path[0] != '/')
 		return FAIL(err, ERR_INVALID, "'%s' is no JSON pointer", path);
 	if (json && !json->n)
-		return FAIL(err, ERR_INVALID, "%s %s without a value", op, path);
+		return FAIL(err, ERR_INVALID, "%s %s without a %s", op, path, name);
 	if (p->ops >= KUBE_PATCH_OPS_MAX)
 		return FAIL(err, ERR_TOO_LARGE, "a patch of more than %d operations",
 			KUBE_PATCH_OPS_MAX);
 	TRY(base_buf_addf(p->b, err, "%c{\"op\":\"%s\",\"path\":", p->ops ? ',' : '[', op));
 	TRY(kube_quote_add(p->b, base_str(path), err));
 	if (json) {
-		TRY(base_buf_add_str(p->b, STR(",\"value\":"), err));
+		TRY(base_buf_addf(p->b, err, ",\"%s\":", name));
 		TRY(base_buf_add_str(p->b, *json, err));
 	}
 	TRY(base_buf_add_byte(p->b, '}', err));
 	p->ops++;
 	return 0;
+}
+
+static int add_op(struct kube_patch *p, const char *op, const char *path, const struct str *json,
+	struct err *err)
+{
+	return add_op_as(p, op, path, "value", json, err);
 }
 
 int kube_patch_test(struct kube_patch *p, const char *path, struct str json, struct err *err)
@@ -88,6 +94,17 @@ int kube_patch_replace(struct kube_patch *p, const char *path, struct str json, 
 int kube_patch_remove(struct kube_patch *p, const char *path, struct err *err)
 {
 	return add_op(p, "remove", path, NULL, err);
+}
+
+int kube_patch_move(struct kube_patch *p, const char *from, const char *path, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(p->b->max);
+
+	if (from[0] != '/')
+		return FAIL(err, ERR_INVALID, "'%s' is no JSON pointer", from);
+	TRY(kube_quote_add(&b, base_str(from), err));
+	const struct str json = base_buf_str(&b);
+	return add_op_as(p, "move", path, "from", &json, err);
 }
 
 static int add_op_text(

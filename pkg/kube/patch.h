@@ -36,6 +36,8 @@ int kube_patch_add(struct kube_patch *p, const char *path, struct str json, stru
 int kube_patch_replace(struct kube_patch *p, const char *path, struct str json, struct err *err)
 	must_check;
 int kube_patch_remove(struct kube_patch *p, const char *path, struct err *err) must_check;
+int kube_patch_move(struct kube_patch *p, const char *from, const char *path, struct err *err)
+	must_check;
 
 /* The same with a text, a whole number, true or false. */
 int kube_patch_test_text(struct kube_patch *p, const char *path, struct str text, struct err *err)

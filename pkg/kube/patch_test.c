@@ -17,6 +17,7 @@ static void test_json_patch(void **state)
 	assert_ok("base", base_buf_add_str(&path, STR("/metadata/annotations"), err));
 	assert_ok("pointer", kube_pointer_add(&path, STR("a/b~c"), err));
 	assert_ok("remove", kube_patch_remove(&p, (const char *)path.data, err));
+	assert_ok("move", kube_patch_move(&p, "/l/3", "/l/0", err));
 	assert_ok("same", kube_patch_test_text(&p, "/s", STR(""), err));
 	assert_ok("end", kube_patch_end(&p, err));
 	assert_string_equal(b.data,
@@ -26,8 +27,10 @@ static void test_json_patch(void **state)
 		"{\"op\":\"add\",\"path\":\"/i\",\"value\":0},"
 		"{\"op\":\"replace\",\"path\":\"/o\",\"value\":{\"a\":[]}},"
 		"{\"op\":\"remove\",\"path\":\"/metadata/annotations/a~1b~0c\"},"
+		"{\"op\":\"move\",\"path\":\"/l/0\",\"from\":\"/l/3\"},"
 		"{\"op\":\"test\",\"path\":\"/s\",\"value\":\"\"}]");
 	assert_class("no pointer", ERR_INVALID, kube_patch_remove(&p, "a", err));
+	assert_class("from nowhere", ERR_INVALID, kube_patch_move(&p, "a", "/b", err));
 	assert_class("no value", ERR_INVALID, kube_patch_add(&p, "/a", STR_NULL, err));
 	p.ops = KUBE_PATCH_OPS_MAX;
 	assert_class("too many", ERR_TOO_LARGE, kube_patch_remove(&p, "/a", err));

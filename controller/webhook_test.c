@@ -1,0 +1,474 @@
+#include "pkg/base/test.h"
+
+#include "controller/certs.h"
+#include "controller/webhook.h"
+
+#include <arpa/inet.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define BODY_MAX 300000
+
+/* The server on the loop of this thread, a client in another one. */
+struct world {
+	uv_loop_t loop;
+	uv_async_t done;
+	struct controller_webhook *w;
+	struct env env;
+	struct controller_certs_plan certs;
+	uint16_t port;
+	unsigned answers;
+};
+
+static int answer(void *ctx, struct str body, struct buf *out, struct err *err)
+{
+	struct world *world = ctx;
+
+	world->answers++;
+	if (base_str_starts(body, STR("bad")))
+		return FAIL(err, ERR_INVALID, "bad");
+	if (base_str_starts(body, STR("large")))
+		return FAIL(err, ERR_TOO_LARGE, "large");
+	if (base_str_starts(body, STR("broken")))
+		return FAIL(err, ERR_NOMEM, "broken");
+	TRY(base_buf_addf(out, err, "%zu:", body.n));
+	return base_buf_add_str(out, body, err);
+}
+
+static struct controller_certs_plan new_certs(const struct env *env)
+{
+	struct controller_certs_view v = {.names = {STR("localhost"), STR("127.0.0.1")},
+		.names_len = 2,
+		.ca_life_ns = 3600 * NS_PER_S,
+		.serving_life_ns = 3600 * NS_PER_S};
+	struct controller_certs_plan plan;
+
+	assert_ok("certs", controller_certs_step(&v, env, &plan, err));
+	return plan;
+}
+
+static void use(struct world *world, const struct controller_certs_plan *certs)
+{
+	assert_ok("certificate", controller_webhook_certificate(world->w,
+					 base_buf_str(&certs->texts[CONTROLLER_SERVING]),
+					 base_buf_str(&certs->texts[CONTROLLER_SERVING_KEY]), err));
+}
+
+static void finished(uv_async_t *done)
+{
+	uv_stop(done->loop);
+}
+
+static void world_begin(struct world *world)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	*world = (struct world){.env = base_env_system()};
+	assert_int_equal(uv_loop_init(&world->loop), 0);
+	assert_int_equal(uv_async_init(&world->loop, &world->done, finished), 0);
+	const struct controller_webhook_config config = {.loop = &world->loop,
+		.clock = world->env.clock,
+		.address = "127.0.0.1:0",
+		.answer = answer,
+		.ctx = world,
+		.body_max = BODY_MAX};
+	assert_ok("webhook", controller_webhook_new(&config, &world->w, err));
+	world->port = controller_webhook_port(world->w);
+	assert_true(world->port > 0);
+	world->certs = new_certs(&world->env);
+	use(world, &world->certs);
+}
+
+static void world_end(struct world *world)
+{
+	controller_webhook_free(world->w);
+	controller_certs_plan_done(&world->certs);
+	uv_close((uv_handle_t *)&world->done, NULL);
+	(void)uv_run(&world->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&world->loop), 0);
+}
+
+/* -- the client -- */
+
+struct client {
+	struct world *world;
+	void (*script)(struct client *c);
+	SSL_CTX *ctx;
+	SSL *ssl;
+	int fd;
+	char text[2 * BODY_MAX];
+	size_t n;
+	bool good;
+	int version; /* the highest of TLS; 0: any */
+};
+
+static bool client_connect(struct client *c)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(c->world->port)};
+	const struct timeval limit = {.tv_sec = 5};
+	const struct buf *ca = &c->world->certs.texts[CONTROLLER_CA];
+	BIO *bio = BIO_new_mem_buf(ca->data, (int)ca->len);
+	X509 *root = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+	c->ctx = SSL_CTX_new(TLS_client_method());
+	(void)X509_STORE_add_cert(SSL_CTX_get_cert_store(c->ctx), root);
+	X509_free(root);
+	BIO_free(bio);
+	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
+	if (c->version)
+		(void)SSL_CTX_set_max_proto_version(c->ctx, c->version);
+	c->ssl = SSL_new(c->ctx);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) != 0)
+		return false;
+	(void)SSL_set_fd(c->ssl, c->fd);
+	(void)SSL_set1_host(c->ssl, "localhost");
+	return SSL_connect(c->ssl) == 1;
+}
+
+static void client_close(struct client *c)
+{
+	SSL_free(c->ssl);
+	SSL_CTX_free(c->ctx);
+	c->ssl = NULL;
+	c->ctx = NULL;
+	if (c->fd >= 0)
+		(void)close(c->fd);
+	c->fd = -1;
+}
+
+static void client_send(struct client *c, const char *p, size_t n)
+{
+	while (n > 0) {
+		const int sent = SSL_write(c->ssl, p, n < 16384 ? (int)n : 16384);
+		if (sent <= 0)
+			return;
+		p += sent;
+		n -= (size_t)sent;
+	}
+}
+
+/* Reads until the text has what is looked for, or nothing more comes. */
+static bool client_reads(struct client *c, const char *what)
+{
+	for (;;) {
+		c->text[c->n] = '\0';
+		if (strstr(c->text, what))
+			return true;
+		const int n = SSL_read(c->ssl, c->text + c->n, (int)(sizeof(c->text) - 1 - c->n));
+		if (n <= 0)
+			return false;
+		c->n += (size_t)n;
+	}
+}
+
+static bool client_ended(struct client *c)
+{
+	char byte;
+
+	return SSL_read(c->ssl, &byte, 1) <= 0;
+}
+
+static bool client_post(struct client *c, const char *path, const char *body, const char *want)
+{
+	char head[256];
+
+	const int n = snprintf(head, sizeof(head),
+		"POST %s?timeout=3s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+		"application/json\r\n"
+		"Content-Length: %zu\r\n\r\n",
+		path, strlen(body));
+	c->n = 0;
+	client_send(c, head, (size_t)n);
+	client_send(c, body, strlen(body));
+	return client_reads(c, want);
+}
+
+static void *client_main(void *ctx)
+{
+	struct client *c = ctx;
+
+	c->script(c);
+	client_close(c);
+	(void)uv_async_send(&c->world->done);
+	return NULL;
+}
+
+static void play(struct world *world, const char *name, void (*script)(struct client *c))
+{
+	struct client *c = base_alloc(1, sizeof(*c));
+	pthread_t thread;
+
+	*c = (struct client){.world = world, .script = script, .fd = -1};
+	assert_int_equal(pthread_create(&thread, NULL, client_main, c), 0);
+	(void)uv_run(&world->loop, UV_RUN_DEFAULT);
+	(void)pthread_join(thread, NULL);
+	if (!c->good)
+		fail_msg("%s: %.*s", name, (int)(c->n < 400 ? c->n : 400), c->text);
+	base_free(c);
+	/* closed connections are counted when the loop has seen that */
+	for (int i = 0; i < 50 && controller_webhook_stats(world->w).connections > 0; i++) {
+		(void)uv_run(&world->loop, UV_RUN_NOWAIT);
+		(void)usleep(1000);
+	}
+	assert_int_equal(controller_webhook_stats(world->w).connections, 0);
+	assert_int_equal(controller_webhook_stats(world->w).busy, 0);
+}
+
+/* -- scripts -- */
+
+static void many_on_one_connection(struct client *c)
+{
+	c->good = client_connect(c) && SSL_version(c->ssl) == TLS1_3_VERSION;
+	for (int i = 0; i < 20 && c->good; i++)
+		c->good = client_post(c, "/inject", "hello", "5:hello") &&
+			  strstr(c->text, "HTTP/1.1 200 OK") && strstr(c->text, "application/json");
+}
+
+static void tls_1_2(struct client *c)
+{
+	c->version = TLS1_2_VERSION;
+	c->good = client_connect(c) && client_post(c, "/inject", "x", "1:x");
+}
+
+static void tls_1_1(struct client *c)
+{
+	c->version = TLS1_1_VERSION;
+	c->good = !client_connect(c);
+}
+
+static void large(struct client *c)
+{
+	char *body = base_alloc(1, BODY_MAX + 1);
+
+	memset(body, 'a', BODY_MAX);
+	body[BODY_MAX - 1] = 'z';
+	c->good = client_connect(c) && client_post(c, "/inject", body, "az") &&
+		  strstr(c->text, "300000:aaa") && client_post(c, "/inject", "x", "1:x");
+	base_free(body);
+}
+
+static void in_pieces(struct client *c)
+{
+	static const char text[] =
+		"POST /inject HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef";
+
+	c->good = client_connect(c);
+	for (size_t i = 0; c->good && i < sizeof(text) - 1; i++) {
+		client_send(c, text + i, 1);
+		if (i % 16 == 0)
+			(void)usleep(1000);
+	}
+	c->good = c->good && client_reads(c, "6:abcdef");
+}
+
+static void cut_off(struct client *c)
+{
+	c->good = client_connect(c);
+	client_send(c, "POST /inject HTTP/1.1\r\nContent-Length: 90000\r\n\r\nabc", 49);
+	(void)usleep(20000);
+}
+
+static void no_tls(struct client *c)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(c->world->port)};
+	const struct timeval limit = {.tv_sec = 5};
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	c->good = connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
+		  send(c->fd, "GET / HTTP/1.1\r\n\r\n", 18, 0) == 18;
+	const ssize_t n = c->good ? recv(c->fd, c->text, sizeof(c->text), 0) : 0;
+	c->good = c->good && (n <= 0 || c->text[0] == 0x15); /* the end, or an alert */
+}
+
+static void too_many(struct client *c)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(c->world->port)};
+	int fds[2 * CONTROLLER_WEBHOOK_CONNECTIONS];
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		(void)connect(fds[i], (const struct sockaddr *)&a, sizeof(a));
+	}
+	(void)usleep(100000);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+	(void)usleep(50000);
+	/* and then there is room again */
+	c->good = client_connect(c) && client_post(c, "/inject", "x", "1:x");
+}
+
+/* Each is answered with that status, and the connection ends. */
+static const struct refusal {
+	const char *name, *request, *want;
+} refusals[] = {
+	{"another path", "POST /x HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", " 404 "},
+	{"a GET", "GET /inject HTTP/1.1\r\n\r\n", " 405 "},
+	{"no length", "POST /inject HTTP/1.1\r\n\r\n", " 411 "},
+	{"chunked",
+		"POST /inject HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+		" 411 "},
+	{"length and chunked",
+		"POST /inject HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx",
+		" 411 "},
+	{"too large a body", "POST /inject HTTP/1.1\r\nContent-Length: 300001\r\n\r\nx", " 413 "},
+	{"a length that is none", "POST /inject HTTP/1.1\r\nContent-Length: -1\r\n\r\nx", " 411 "},
+	{"bad", "POST /inject HTTP/1.1\r\nContent-Length: 3\r\n\r\nbad", " 400 "},
+	{"large", "POST /inject HTTP/1.1\r\nContent-Length: 5\r\n\r\nlarge", " 413 "},
+	{"broken", "POST /inject HTTP/1.1\r\nContent-Length: 6\r\n\r\nbroken", " 500 "},
+};
+
+static void be_refused(struct client *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		c->n = 0;
+		c->good = client_connect(c);
+		client_send(c, refusals[i].request, strlen(refusals[i].request));
+		c->good = c->good && client_reads(c, refusals[i].want) && client_ended(c);
+		client_close(c);
+		if (!c->good) {
+			c->n = (size_t)snprintf(c->text, 100, "%s", refusals[i].name);
+			return;
+		}
+	}
+}
+
+static void long_header(struct client *c)
+{
+	char line[200];
+
+	c->good = client_connect(c);
+	client_send(c, "POST /inject HTTP/1.1\r\n", 23);
+	for (int i = 0; i < 200; i++)
+		client_send(
+			c, line, (size_t)snprintf(line, sizeof(line), "X-%d: %0120d\r\n", i, 0));
+	c->good = c->good && client_ended(c);
+}
+
+static void test_serves(void **state)
+{
+	struct world world;
+	(void)state;
+
+	world_begin(&world);
+	play(&world, "many on one connection", many_on_one_connection);
+	assert_int_equal(world.answers, 20);
+	play(&world, "TLS 1.2", tls_1_2);
+	play(&world, "TLS 1.1", tls_1_1);
+	play(&world, "large", large);
+	play(&world, "in pieces", in_pieces);
+	world_end(&world);
+}
+
+static void test_hostile(void **state)
+{
+	struct world world;
+	(void)state;
+
+	world_begin(&world);
+	play(&world, "refusals", be_refused);
+	play(&world, "cut off", cut_off);
+	play(&world, "no TLS", no_tls);
+	play(&world, "long header", long_header);
+	play(&world, "too many", too_many);
+	assert_true(
+		controller_webhook_stats(world.w).turned_away >= CONTROLLER_WEBHOOK_CONNECTIONS);
+	play(&world, "still there", many_on_one_connection);
+	world_end(&world);
+}
+
+static void one(struct client *c)
+{
+	c->good = client_connect(c) && client_post(c, "/inject", "x", "1:x");
+}
+
+static void not_trusted(struct client *c)
+{
+	c->good = !client_connect(c);
+}
+
+/* A new certificate is used by the next handshake; what is none changes nothing. */
+static void test_certificates(void **state)
+{
+	struct world world;
+	(void)state;
+
+	world_begin(&world);
+	struct controller_certs_plan next = new_certs(&world.env);
+	const struct str chain = base_buf_str(&next.texts[CONTROLLER_SERVING]);
+	const struct str key = base_buf_str(&next.texts[CONTROLLER_SERVING_KEY]);
+	assert_class("no key", ERR_INVALID,
+		controller_webhook_certificate(world.w, chain, STR_NULL, err));
+	assert_class("no certificate", ERR_INVALID,
+		controller_webhook_certificate(world.w, STR("x"), key, err));
+	assert_class("another's key", ERR_INVALID,
+		controller_webhook_certificate(world.w, chain,
+			base_buf_str(&world.certs.texts[CONTROLLER_SERVING_KEY]), err));
+	play(&world, "the first", one);
+	use(&world, &next);
+	play(&world, "the first is not served any more", not_trusted);
+	controller_certs_plan_done(&world.certs);
+	world.certs = next;
+	play(&world, "the second", one);
+	world_end(&world);
+}
+
+static void drained(struct client *c)
+{
+	c->good = client_connect(c) && client_post(c, "/inject", "x", "1:x") &&
+		  strstr(c->text, "connection: close") && client_ended(c);
+}
+
+static void test_drain(void **state)
+{
+	struct world world;
+	(void)state;
+
+	world_begin(&world);
+	controller_webhook_drain(world.w);
+	play(&world, "drained", drained);
+	world_end(&world);
+}
+
+static void test_cannot_listen(void **state)
+{
+	static const char *const addresses[] = {
+		"", "x", "1.2.3.4", "localhost:1", "1.2.3.4:99999", "[::1:1", "[1.2.3.4]:1", ":1"};
+	struct world world;
+	char taken[32];
+	struct controller_webhook *w = NULL;
+	struct controller_webhook_config config = {.address = taken};
+	(void)state;
+
+	world_begin(&world);
+	config.loop = &world.loop;
+	config.clock = world.env.clock;
+	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+		config.address = addresses[i];
+		assert_class(addresses[i], ERR_INVALID, controller_webhook_new(&config, &w, err));
+	}
+	(void)snprintf(taken, sizeof(taken), "127.0.0.1:%u", (unsigned)world.port);
+	config.address = taken;
+	assert_class("taken", ERR_TERMINAL, controller_webhook_new(&config, &w, err));
+	world_end(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_serves),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_cannot_listen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
