@@ -31,10 +31,16 @@ int keeper_epoch_add(struct keeper *k, const struct keeper_epoch *row, const str
 	return FAIL(err, ERR_TOO_LARGE, "%d epochs are held already", KMSG_EPOCHS_MAX);
 }
 
+static void wipe_shared(struct keeper *k, int place)
+{
+	base_wipe(&k->secrets->shared[place], sizeof(k->secrets->shared[place]));
+	k->epochs[place].shares = false;
+}
+
 void keeper_shared_wipe(struct keeper *k)
 {
-	base_wipe(&k->secrets->shared, sizeof(k->secrets->shared));
-	k->shared_epoch = 0;
+	for (int i = 0; i < KMSG_EPOCHS_MAX; i++)
+		wipe_shared(k, i);
 }
 
 void keeper_epoch_erase(struct keeper *k, int64_t epoch)
@@ -43,8 +49,7 @@ void keeper_epoch_erase(struct keeper *k, int64_t epoch)
 
 	if (i < 0)
 		return;
-	if (k->shared_epoch == epoch)
-		keeper_shared_wipe(k);
+	wipe_shared(k, i);
 	base_secret_wipe(&k->secrets->opening[i]);
 	k->epochs[i] = (struct keeper_epoch){0};
 }

@@ -155,17 +155,16 @@ static int check_granting(struct keeper *k, struct granting *g, struct err *err)
 	return 0;
 }
 
-/* Precursor and ephemeral of the epoch's grants: its first one makes them. */
-static int share(struct keeper *k, int64_t epoch, struct err *err)
+/* Precursor and ephemeral of the epoch's grants: its first one in a term makes them. */
+static int share(struct keeper *k, int place, struct err *err)
 {
-	struct keeper_shared *s = &k->secrets->shared;
+	struct keeper_shared *s = &k->secrets->shared[place];
 
-	if (k->shared_epoch == epoch)
+	if (k->epochs[place].shares)
 		return 0;
-	keeper_shared_wipe(k);
 	TRY(pre_precursor_new(k->pre, &s->precursor, err));
 	TRY(pre_ephemeral_new(k->pre, &s->ephemeral, err));
-	k->shared_epoch = epoch;
+	k->epochs[place].shares = true;
 	return 0;
 }
 
@@ -177,7 +176,7 @@ static int make_kfrag(
 		.shares = 1,
 		.flags = PRE_SIGN_BOTH,
 		.delegating_pk = &k->epochs[g->place].key,
-		.precursor = &k->secrets->shared.precursor,
+		.precursor = &k->secrets->shared[g->place].precursor,
 	};
 	const int r = pre_kfrags_generate(k->pre, &k->secrets->opening[g->place], &g->receiving,
 		&k->secrets->verifying, &how, ret, err);
@@ -198,7 +197,7 @@ static int seal_kfrag(struct keeper *k, const struct granting *g, const struct p
 		.key = g->inbox,
 		.epoch = (uint64_t)g->request->epoch,
 		.name = keeper_revision_name(k, &name),
-		.ephemeral = &k->secrets->shared.ephemeral,
+		.ephemeral = &k->secrets->shared[g->place].ephemeral,
 	};
 	const struct envelope_targets targets = {.v = &to, .n = 1};
 
@@ -222,7 +221,7 @@ int keeper_op_grant(struct keeper *k, const struct kmsg_request *request, struct
 	struct granting g = {.request = &request->grant};
 
 	TRY(check_granting(k, &g, err));
-	TRY(share(k, request->grant.epoch, err));
+	TRY(share(k, g.place, err));
 	TRY(make_kfrag(k, &g, &kfrag, err));
 	TRY(seal_kfrag(k, &g, &kfrag, &ret->grant, err));
 	k->stats.grants++;

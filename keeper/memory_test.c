@@ -127,8 +127,8 @@ static void test_erased_is_gone(void **state)
 	use(&a, &b);
 	const struct needle of_a = needle_of(&a.keeper->secrets->opening[0]);
 	const struct needle of_b = needle_of(&b.keeper->secrets->opening[0]);
-	const struct needle of_precursor = needle_of(&a.keeper->secrets->shared.precursor.x);
-	const struct needle of_ephemeral = needle_of(&a.keeper->secrets->shared.ephemeral.sum);
+	const struct needle of_precursor = needle_of(&a.keeper->secrets->shared[0].precursor.x);
+	const struct needle of_ephemeral = needle_of(&a.keeper->secrets->shared[0].ephemeral.sum);
 	assert_int_equal(count(&of_precursor), 1);
 	assert_int_equal(count(&of_ephemeral), 1);
 	assert_memory_equal(of_a.masked, of_b.masked, SECRET_LEN);

@@ -17,15 +17,16 @@ struct keeper_shared {
 /* In locked memory. */
 struct keeper_secrets {
 	struct secret receiving, inbox, next_inbox, identity, verifying;
-	struct keeper_shared shared;            /* of k->shared_epoch */
-	struct secret opening[KMSG_EPOCHS_MAX]; /* [i] opens messages to epochs[i].key */
+	struct secret opening[KMSG_EPOCHS_MAX];       /* [i] opens messages to epochs[i].key */
+	struct keeper_shared shared[KMSG_EPOCHS_MAX]; /* [i] of grants of it, if epochs[i].shares */
 };
 
 struct keeper_epoch {
 	int64_t epoch; /* 0: a free place */
 	struct pre_public_key key;
 	struct pre_fingerprint fp;
-	bool made; /* by EPOCH, here */
+	bool made;   /* by EPOCH, here */
+	bool shares; /* the first grant of this term has made what they share */
 };
 
 struct keeper {
@@ -41,7 +42,6 @@ struct keeper {
 	int64_t term;      /* that it leads in; 0: none */
 	int64_t seen_term; /* highest of an accepted grant */
 	struct kmsg_term_reply leading;
-	int64_t shared_epoch; /* whose grants use secrets->shared; 0: none yet */
 	struct keeper_epoch epochs[KMSG_EPOCHS_MAX];
 	struct kmsg_stats_reply stats;
 };
@@ -85,7 +85,7 @@ const struct secret *keeper_epoch_opening(
 int keeper_epoch_add(struct keeper *k, const struct keeper_epoch *row, const struct secret *opening,
 	struct err *err) must_check;
 
-/* Forgets what grants share: the next one makes it anew. */
+/* Wipes what grants of any epoch share: the next one of each makes it anew. */
 void keeper_shared_wipe(struct keeper *k);
 
 /* Wipes, also what its grants share. Nothing happens if the epoch is not held. */
