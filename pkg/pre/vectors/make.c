@@ -155,13 +155,19 @@ static int make_all(struct vectors *v, struct json_object *list, struct err *err
 		{.threshold = 5, .shares = 8, .flags = 0},
 	};
 	static const size_t sizes[] = {0, 1, 32, 1024, PLAINTEXT_MAX};
+	_cleanup_(pre_precursor_wipe) struct pre_precursor precursor = {0};
 
+	TRY(pre_precursor_new(v->ctx, &precursor, err));
 	for (size_t i = 0; i < ARRAY_LEN(shares); i++) {
 		for (size_t j = 0; j < ARRAY_LEN(sizes); j++) {
 			struct json_object *o = json_object_new_object();
+			struct pre_shares how = shares[i];
 			if (json_object_array_add(list, o) < 0)
 				return FAIL(err, ERR_NOMEM, "list");
-			TRY(make_case(v, o, shares[i], sizes[j], err));
+			/* As a leader's kfrags for many receivers: the packages must take them. */
+			if (how.shares == 1)
+				how.precursor = &precursor;
+			TRY(make_case(v, o, how, sizes[j], err));
 			base_arena_clear(v->arena);
 		}
 	}
