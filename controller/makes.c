@@ -178,16 +178,8 @@ static int create_next(struct controller_job *job, struct err *err)
 	return 1;
 }
 
-/* What an owner's document says of itself; its template is none of our business. */
+/* Its template is none of our business. */
 #define METADATA_ALONE "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-static const struct kube_field meta_fields[] = {
-	{"/metadata/name", KUBE_FIELD_TEXT, 253, offsetof(struct kube_meta, name)},
-	{"/metadata/uid", KUBE_FIELD_TEXT, 128, offsetof(struct kube_meta, uid)},
-};
-static const struct kube_projection meta_projection = {
-	meta_fields, ARRAY_LEN(meta_fields), sizeof(struct kube_meta)};
-static const struct kube_kind meta_kind = {.projection = &meta_projection};
-
 /* The owner is there, and is the one that the pod names: a Leader record decides who receives a
  * function's messages, so it hangs on nothing that was made up. */
 static void owner_looked_up(void *ctx, const struct kube_response *resp, const struct err *err)
@@ -201,7 +193,7 @@ static void owner_looked_up(void *ctx, const struct kube_response *resp, const s
 		controller_job_end(job, err);
 		return;
 	}
-	if (kube_kind_decode(&meta_kind, resp->body, &object, &why) < 0) {
+	if (kube_kind_decode(&controller_meta_kind, resp->body, &object, &why) < 0) {
 		controller_job_end(job, &why);
 		return;
 	}
@@ -212,7 +204,7 @@ static void owner_looked_up(void *ctx, const struct kube_response *resp, const s
 			STR_FMT(job->owner.uid));
 	else
 		r = base_str_copy(meta->uid, job->texts[3], sizeof(job->texts[3]), "uid", &why);
-	kube_kind_free(&meta_kind, object);
+	kube_kind_free(&controller_meta_kind, object);
 	if (r == 0) {
 		job->owner.uid = base_str(job->texts[3]);
 		r = create_next(job, &why);

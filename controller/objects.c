@@ -196,3 +196,12 @@ static const struct kube_field rolebinding_fields[] = {
 static const struct kube_projection rolebinding_projection = {
 	rolebinding_fields, ARRAY_LEN(rolebinding_fields), sizeof(struct controller_owned)};
 const struct kube_kind controller_rolebinding_kind = {.projection = &rolebinding_projection};
+
+struct described {
+	struct kube_meta meta;
+};
+
+static const struct kube_field meta_fields[] = {KUBE_META_FIELDS(struct described, meta)};
+static const struct kube_projection meta_projection = {
+	meta_fields, ARRAY_LEN(meta_fields), sizeof(struct described)};
+const struct kube_kind controller_meta_kind = {.projection = &meta_projection};

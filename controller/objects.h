@@ -65,6 +65,9 @@ extern const struct kube_kind controller_record_kind;
 /* True if this Member record says that it can open the epoch, in its present incarnation. */
 bool controller_opens(const struct controller_record *member, int64_t epoch);
 
+/* Of any object: only who and which version it is, a struct kube_meta. */
+extern const struct kube_kind controller_meta_kind;
+
 /* Pods are struct crds_pod. */
 extern const struct kube_kind controller_pod_kind;
 

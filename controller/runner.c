@@ -98,12 +98,12 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 
 	job->r->stats.writes++;
 	if (!err && job->state && job->state->status_ns != 0 && job->state->status_rv[0] == '?' &&
-		kube_kind_decode(&controller_record_kind, resp->body, &object, NULL) == 0) {
-		const struct controller_record *r = object;
-		if (base_str_copy(r->meta.rv, job->state->status_rv, sizeof(job->state->status_rv),
+		kube_kind_decode(&controller_meta_kind, resp->body, &object, NULL) == 0) {
+		const struct kube_meta *meta = object;
+		if (base_str_copy(meta->rv, job->state->status_rv, sizeof(job->state->status_rv),
 			    "rv", NULL) < 0)
 			job->state->status_rv[0] = 0;
-		kube_kind_free(&controller_record_kind, object);
+		kube_kind_free(&controller_meta_kind, object);
 	}
 	/* Gone meanwhile: the caches will tell. */
 	if (err && err->class == ERR_NOT_FOUND)

@@ -17,12 +17,27 @@ static int add_escaped(struct buf *b, unsigned char c, struct err *err)
 	return base_buf_add_byte(b, c, err);
 }
 
+/* How many bytes stand in quotes as they are. */
+static size_t plain_run(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= ' ' && s.p[n] != '"' && s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 int kube_quote_add(struct buf *b, struct str s, struct err *err)
 {
 	uint32_t point = 0;
 
 	TRY(base_buf_add_byte(b, '"', err));
 	for (size_t i = 0; i < s.n;) {
+		const size_t run = plain_run(base_str_sub(s, i, s.n));
+		TRY(base_buf_add(b, s.p + i, run, err));
+		i += run;
+		if (i == s.n)
+			break;
 		const size_t n = base_utf8_next(s.p + i, s.n - i, &point);
 		if (!n)
 			return FAIL(err, ERR_INVALID, "byte %zu is not UTF-8", i);
