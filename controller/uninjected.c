@@ -7,7 +7,7 @@
 #include "pkg/kube/event.h"
 
 #define FIRST_LOOK_MS 1000
-#define LOOK_MS       15000
+#define LOOK_MS       5000
 #define TOLD_MAX      4096 /* pods that are remembered as told of */
 #define TELL_MAX      20   /* at one look: an upgrade gone wrong must not flood anybody */
 

@@ -51,6 +51,7 @@ int controller_webhook_certificate(
 /* From now on each answer ends its connection: clients go elsewhere. */
 void controller_webhook_drain(struct controller_webhook *w);
 
+/* The port that it listens on. */
 uint16_t controller_webhook_port(const struct controller_webhook *w);
 
 struct controller_webhook_stats {
@@ -59,6 +60,7 @@ struct controller_webhook_stats {
 	uint64_t turned_away; /* connections and requests for which there was no room */
 	uint64_t handshakes_without_certificate;
 };
+/* Since the start, and what is open now; a copy. */
 struct controller_webhook_stats controller_webhook_stats(const struct controller_webhook *w);
 
 #endif

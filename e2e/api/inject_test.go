@@ -78,15 +78,18 @@ func tryPod(t *testing.T, c *kit.Cluster, pod *corev1.Pod) (*corev1.Pod, error) 
 	return c.Kube.CoreV1().Pods(pod.Namespace).Create(kit.Context(t), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
-// TestGoldenPods: what pods of all kinds look like after admission.
-func TestGoldenPods(t *testing.T) {
-	c := installed(t)
+// What pods of all kinds look like after admission, whichever form of the injection is installed.
+type goldenPod struct {
+	name string
+	pod  *corev1.Pod
+}
+
+func goldenPods(t *testing.T, c *kit.Cluster) []goldenPod {
+	t.Helper()
 	ns := opted(t, c)
+	free := c.Namespace(t, "inject", "functionkey.dev/inject=enabled") // without a PodSecurity level
 	long58 := strings.Repeat("abcdefghij", 5) + "abcdefgh"
-	rows := []struct {
-		name string
-		pod  *corev1.Pod
-	}{
+	return []goldenPod{
 		{"bare", wants(ns, "single")},
 		{"bare-with-a-dot", wants(ns, "single.pod")},
 		{"deployment", wants(ns, "orders-6c9f7d5b8-", generated, ownedBy("apps/v1", "ReplicaSet", "orders-6c9f7d5b8"), labelled("pod-template-hash=6c9f7d5b8", "app=orders"))},
@@ -97,6 +100,10 @@ func TestGoldenPods(t *testing.T) {
 		{"statefulset-long-name", wants(ns, long58[:50]+"-0", ownedBy("apps/v1", "StatefulSet", long58[:50]), labelled("controller-revision-hash="+long58[:50]+"-5d8f7c9b6f"))},
 		{"daemonset", wants(ns, "logs-", generated, ownedBy("apps/v1", "DaemonSet", "logs"), labelled("controller-revision-hash=77b5c9d4f"))},
 		{"job", wants(ns, "once-", generated, ownedBy("batch/v1", "Job", "once"), labelled("batch.kubernetes.io/job-name=once"))},
+		{"cronjob", wants(ns, "nightly-29384756-", generated, ownedBy("batch/v1", "Job", "nightly-29384756"), labelled("batch.kubernetes.io/job-name=nightly-29384756"),
+			func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyOnFailure })},
+		{"restart-never", wants(ns, "once", func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever })},
+		{"host-network", wants(free, "node-agent", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true })},
 		{"knative", wants(ns, "hello-00001-deployment-5d8f7c9b6f-", generated, ownedBy("apps/v1", "ReplicaSet", "hello-00001-deployment-5d8f7c9b6f"),
 			labelled("pod-template-hash=5d8f7c9b6f", "serving.knative.dev/revision=hello-00001", "serving.knative.dev/service=hello"))},
 		{"bare-generated", wants(ns, "worker-", generated)},
@@ -121,17 +128,24 @@ func TestGoldenPods(t *testing.T) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		})},
 	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			pod, err := tryPod(t, c, row.pod)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if row.name != "bare" { // one shows the whole agent
-				shorten(&pod.Spec.InitContainers[0])
-			}
-			kit.Golden(t, filepath.Join("pods", row.name+".yaml"), golden(t, pod, ns))
-		})
+}
+
+func (row *goldenPod) check(t *testing.T, c *kit.Cluster) {
+	t.Helper()
+	pod, err := tryPod(t, c, row.pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row.name != "bare" { // one shows the whole agent
+		shorten(&pod.Spec.InitContainers[0])
+	}
+	kit.Golden(t, filepath.Join("pods", row.name+".yaml"), golden(t, pod, row.pod.Namespace))
+}
+
+func TestGoldenPods(t *testing.T) {
+	c := installed(t)
+	for _, row := range goldenPods(t, c) {
+		t.Run(row.name, func(t *testing.T) { row.check(t, c) })
 	}
 }
 
@@ -164,7 +178,11 @@ func golden(t *testing.T, pod *corev1.Pod, ns string) string {
 			volumes = append(volumes, volume)
 		}
 	}
-	*spec = corev1.PodSpec{InitContainers: spec.InitContainers, Containers: spec.Containers, Volumes: volumes}
+	kept := corev1.PodSpec{InitContainers: spec.InitContainers, Containers: spec.Containers, Volumes: volumes, HostNetwork: spec.HostNetwork}
+	if spec.RestartPolicy != corev1.RestartPolicyAlways {
+		kept.RestartPolicy = spec.RestartPolicy
+	}
+	*spec = kept
 	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range list {
 			tidy(&list[i])
@@ -208,19 +226,28 @@ func TestRevisionKeys(t *testing.T) {
 	}
 }
 
-// What is not to be injected is left as it is.
-func TestOptedOut(t *testing.T) {
-	c := installed(t)
-	ns, out := opted(t, c), c.Namespace(t, "out", "pod-security.kubernetes.io/enforce=restricted")
-	unset := kit.BarePod(ns, "single")
+// What is not to be injected is left as it is: the table of docs/injection.md.
+func TestOptedOut(t *testing.T) { leavesOthers(t, installed(t)) }
+
+func leavesOthers(t *testing.T, c *kit.Cluster) {
+	t.Helper()
+	ns, out, other := opted(t, c), c.Namespace(t, "out", "pod-security.kubernetes.io/enforce=restricted"), c.Namespace(t, "out", "functionkey.dev/inject=true")
+	for _, of := range []string{"kube-system", "functionkey-system"} {
+		c.Kubectl(t, "label", "namespace", of, "functionkey.dev/inject=enabled")
+		t.Cleanup(func() { c.Kubectl(t, "label", "namespace", of, "functionkey.dev/inject-") })
+	}
 	rows := []struct {
 		name string
 		pod  *corev1.Pod
 	}{
-		{"no label on the pod", unset},
+		{"no label on the pod", kit.BarePod(ns, "single")},
 		{"false on the pod", wants(ns, "single", labelled("functionkey.dev/inject=false"))},
 		{"nonsense on the pod", wants(ns, "single", labelled("functionkey.dev/inject=yes"))},
+		{"an annotation on the pod", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "single", Namespace: ns, Annotations: map[string]string{"functionkey.dev/inject": "true"}}, Spec: kit.BarePod(ns, "").Spec}},
 		{"namespace that did not opt in", wants(out, "single")},
+		{"nonsense on the namespace", wants(other, "single")},
+		{"a namespace of the cluster", wants("kube-system", "single")},
+		{"our own namespace", wants("functionkey-system", "single")},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -451,6 +478,39 @@ func TestInjectorAway(t *testing.T) {
 	})
 	_, err := tryPod(t, c, kit.BarePod(ns, "single"))
 	kit.Allowed(t, err)
+}
+
+// monster has so many containers that every limit on the way is near.
+func monster(ns string) *corev1.Pod {
+	return wants(ns, "monster", func(pod *corev1.Pod) {
+		for i := 1; i < 1000; i++ {
+			container := another(fmt.Sprintf("app-%d", i))
+			container.Env = []corev1.EnvVar{{Name: "A", Value: "b"}}
+			pod.Spec.Containers = append(pod.Spec.Containers, container)
+		}
+	})
+}
+
+func TestMonster(t *testing.T) {
+	c := installed(t)
+	kit.Allowed(t, isInjected(kit.Must[*corev1.Pod](t)(tryPod(t, c, monster(opted(t, c))))))
+}
+
+// isInjected says what is missing.
+func isInjected(pod *corev1.Pod) error {
+	if len(pod.Spec.InitContainers) == 0 || pod.Spec.InitContainers[0].Name != "functionkey-agent" {
+		return fmt.Errorf("%s: the agent is not first", pod.Name)
+	}
+	for _, container := range pod.Spec.Containers {
+		found := false
+		for _, e := range container.Env {
+			found = found || e.Name == "FUNCTIONKEY_SOCKET"
+		}
+		if !found {
+			return fmt.Errorf("%s: container %s was given nothing", pod.Name, container.Name)
+		}
+	}
+	return nil
 }
 
 // The number 3607 makes the API server issue tokens that live for a year.
