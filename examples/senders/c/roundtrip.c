@@ -1,5 +1,5 @@
-/* The other direction of libfunctionkey: seals a message to a key of its own, opens it again, leaves
- * the envelope in a file, and prints the secret key, which only a test may do.
+/* The other direction of libfunctionkey: seals a message to a key of its own, opens it again,
+ * leaves the envelope in a file, and prints the secret key, which only a test may do.
  *
  * usage: roundtrip ENVELOPE
  */
