@@ -28,14 +28,18 @@ static int key_path(char dst[static 64], size_t i, const char *field, struct err
 	return n > 0 && n < 64 ? 0 : FAIL(err, ERR_BUG, "path of key %zu", i);
 }
 
-/* Rows move when one is pruned: what is changed by index is tested by epoch first. */
+/* Rows move when one is pruned: what is changed by index is tested by epoch first. And by state:
+ * of two activations of which the first was thought lost, the second must not retire anew. */
 static int test_row(
 	const struct crds_functionkey *leader, struct kube_patch *p, size_t i, struct err *err)
 {
 	char path[64];
 
 	TRY(key_path(path, i, "epoch", err));
-	return kube_patch_test_int(p, path, leader->keys[i].epoch, err);
+	TRY(kube_patch_test_int(p, path, leader->keys[i].epoch, err));
+	TRY(key_path(path, i, "state", err));
+	return kube_patch_test_text(
+		p, path, base_str(crds_key_state_name(leader->keys[i].state)), err);
 }
 
 static int set_row(
@@ -47,8 +51,16 @@ static int set_row(
 	return kube_patch_add_text(p, path, text, err);
 }
 
-int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds_key *made,
-	struct buf *b, struct err *err)
+static int add_leader(struct kube_patch *p, const struct crds_leader *me, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf leader = base_buf(AGENT_PATCH_MAX);
+
+	TRY(crds_leader_status_json(me, &leader, err));
+	return kube_patch_add(p, "/status/leader", base_buf_str(&leader), err);
+}
+
+int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds_leader *me,
+	const struct crds_key *made, struct buf *b, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf key = base_buf(AGENT_PATCH_MAX);
 	struct kube_patch p = kube_patch(b);
@@ -56,6 +68,8 @@ int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds
 
 	row.state = CRDS_PREPARED;
 	TRY(begin(leader, &p, err));
+	if (me)
+		TRY(add_leader(&p, me, err));
 	for (size_t i = 0; i < leader->keys_len; i++) {
 		if (leader->keys[i].state != CRDS_PREPARED)
 			continue;

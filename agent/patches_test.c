@@ -32,8 +32,12 @@ static void two_keys(struct rows *r)
 	"[{\"op\":\"test\",\"path\":\"/status/leader/term\",\"value\":4}," \
 	"{\"op\":\"test\",\"path\":\"/status/leader/podUID\",\"value\":\"" UID "\"},"
 #define EPOCH_2 "{\"op\":\"test\",\"path\":\"/status/epoch\",\"value\":2},"
-#define ROW_0   "{\"op\":\"test\",\"path\":\"/status/keys/0/epoch\",\"value\":1},"
-#define ROW_1   "{\"op\":\"test\",\"path\":\"/status/keys/1/epoch\",\"value\":2},"
+#define ROW_0                                                              \
+	"{\"op\":\"test\",\"path\":\"/status/keys/0/epoch\",\"value\":1}," \
+	"{\"op\":\"test\",\"path\":\"/status/keys/0/state\",\"value\":\"Active\"},"
+#define ROW_1                                                              \
+	"{\"op\":\"test\",\"path\":\"/status/keys/1/epoch\",\"value\":2}," \
+	"{\"op\":\"test\",\"path\":\"/status/keys/1/state\",\"value\":\"Prepared\"},"
 
 static void assert_body(const char *name, const struct buf *b, const char *want)
 {
@@ -67,7 +71,7 @@ static void test_prepare(void **state)
 
 	(void)state;
 	two_keys(&r);
-	assert_ok("orphan", agent_patch_prepare(&r.leader, &made, &b, err));
+	assert_ok("orphan", agent_patch_prepare(&r.leader, NULL, &made, &b, err));
 	assert_body("an orphan is abandoned in the same write", &b,
 		BEGIN EPOCH_2 ROW_1
 		"{\"op\":\"add\",\"path\":\"/status/keys/1/state\",\"value\":\"Abandoned\"},"
@@ -75,9 +79,20 @@ static void test_prepare(void **state)
 		"{\"epoch\":3,\"state\":\"Prepared\"}},"
 		"{\"op\":\"add\",\"path\":\"/status/epoch\",\"value\":3}]");
 	base_buf_clear(&b);
+	const struct crds_leader me = {.pod = STR("p"), .pod_uid = STR(UID), .term = 9};
+	assert_ok("term", agent_patch_prepare(&r.leader, &me, &made, &b, err));
+	assert_body("a term is taken over the one that was", &b,
+		BEGIN EPOCH_2
+		"{\"op\":\"add\",\"path\":\"/status/leader\",\"value\":{\"pod\":\"p\","
+		"\"podUID\":\"" UID "\",\"term\":9}}," ROW_1
+		"{\"op\":\"add\",\"path\":\"/status/keys/1/state\",\"value\":\"Abandoned\"},"
+		"{\"op\":\"add\",\"path\":\"/status/keys/-\",\"value\":"
+		"{\"epoch\":3,\"state\":\"Prepared\"}},"
+		"{\"op\":\"add\",\"path\":\"/status/epoch\",\"value\":3}]");
+	base_buf_clear(&b);
 	r.leader.keys_len = 0;
 	r.leader.epoch = 0;
-	assert_ok("first", agent_patch_prepare(&r.leader, &made, &b, err));
+	assert_ok("first", agent_patch_prepare(&r.leader, NULL, &made, &b, err));
 	assert_body("the first key makes the list", &b,
 		BEGIN "{\"op\":\"add\",\"path\":\"/status/keys\",\"value\":[]},"
 		      "{\"op\":\"add\",\"path\":\"/status/keys/-\",\"value\":"
@@ -119,10 +134,13 @@ static void test_prune(void **state)
 
 	(void)state;
 	two_keys(&r);
-	r.keys[1].state = CRDS_ABANDONED;
-	assert_ok("prune", agent_patch_prune(&r.leader, 2, &b, err));
-	assert_body("by place, tested by epoch", &b,
-		BEGIN EPOCH_2 ROW_1 "{\"op\":\"remove\",\"path\":\"/status/keys/1\"}]");
+	r.keys[0].state = CRDS_RETIRED;
+	assert_ok("prune", agent_patch_prune(&r.leader, 1, &b, err));
+	assert_body("by place, tested by epoch and state", &b,
+		BEGIN EPOCH_2 "{\"op\":\"test\",\"path\":\"/status/keys/0/epoch\",\"value\":1},"
+			      "{\"op\":\"test\",\"path\":\"/status/keys/0/state\","
+			      "\"value\":\"Retired\"},"
+			      "{\"op\":\"remove\",\"path\":\"/status/keys/0\"}]");
 	base_buf_clear(&b);
 	assert_class("gone", ERR_CONFLICT, agent_patch_prune(&r.leader, 9, &b, err));
 }

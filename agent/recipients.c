@@ -110,15 +110,19 @@ static bool genuine(const struct agent_chooser *c, const struct crds_functionkey
 	const struct str name = pin_name(record, text);
 	const struct protocol_pin nothing = {.epoch = 0};
 	const struct protocol_pin *pinned = base_map_get(c->pins->map, name);
+	enum protocol_continuity chain = PROTOCOL_BROKEN;
 	struct err why = {0};
 
 	if (protocol_leader_verify(record, c->pre, &why) < 0 ||
-		protocol_key_verify(record, key, c->pre, &why) < 0) {
-		doubt(c, AGENT_DOUBT_SIGNATURE, record, why.msg);
+		protocol_key_verify(record, key, c->pre, &why) < 0 ||
+		protocol_chain_judge(
+			pinned ? pinned : &nothing, record, key, c->pre, &chain, &why) < 0) {
+		/* That there is no memory says nothing of the record. */
+		if (why.class != ERR_NOMEM)
+			doubt(c, AGENT_DOUBT_SIGNATURE, record, why.msg);
 		return false;
 	}
-	if (protocol_chain_judge(pinned ? pinned : &nothing, record, key, c->pre) ==
-		PROTOCOL_BROKEN) {
+	if (chain == PROTOCOL_BROKEN) {
 		doubt(c, AGENT_DOUBT_CONTINUITY, record,
 			"the key is not linked to the one that was used before");
 		if (c->refuse_broken)

@@ -58,9 +58,13 @@ static void on_change(void *ctx, enum kube_change change, const void *old, const
 	const struct crds_functionkey *seen = change == KUBE_DELETED ? old : cur;
 	const struct crds_functionkey *newer = base_map_get(r->newer, seen->name);
 
+	/* While we lead, both watches show our own record; it is read from the first. */
+	if (newer && change != KUBE_DELETED && base_str_eq(newer->name, r->core->self.member))
+		seen = kube_store_get(r->pair, newer->ns, newer->name);
 	/* What is gone is gone, whatever version its last word had. */
-	if (newer && (as_new(seen, newer) ||
-			     (change == KUBE_DELETED && base_str_eq(seen->uid, newer->uid))))
+	if (newer && seen &&
+		(as_new(seen, newer) ||
+			(change == KUBE_DELETED && base_str_eq(seen->uid, newer->uid))))
 		drop_newer(r, seen->name);
 	r->handler.changed(r->ctx);
 }

@@ -7,6 +7,7 @@ static const agent_start starts[PROTOCOL_KIND_COUNT] = {
 	[PROTOCOL_RECORD_CREATE] = agent_start_record,
 	[PROTOCOL_RECORD_UPDATE] = agent_start_record,
 	[PROTOCOL_SAY_OPENED] = agent_start_record,
+	[PROTOCOL_REINCARNATE] = agent_start_keeper,
 	[PROTOCOL_CHECK_LEADER] = agent_start_check,
 	[PROTOCOL_CHECK_MEMBER] = agent_start_check,
 	[PROTOCOL_COUNT_HOLDERS] = agent_start_count,
@@ -142,6 +143,9 @@ static bool must_wait(struct agent_replica *r, const struct protocol_action *a,
 
 	if (peer ? peer->busy : under_way(r, a->kind))
 		return true;
+	/* The keeper would look for the inbox key that it just wiped. */
+	if (a->kind == PROTOCOL_ACCEPT && under_way(r, PROTOCOL_INBOX_COMMIT))
+		return true;
 	if (rest->until_ns <= now)
 		return false;
 	protocol_wake(plan, rest->until_ns);
@@ -217,16 +221,30 @@ static void fill_members(struct agent_replica *r, struct protocol_view *v)
 	v->members_synced = agent_records_members_synced(r->records);
 }
 
-static enum protocol_check leader_check(
-	struct agent_replica *r, const struct crds_functionkey *leader)
+static enum protocol_check leader_check(const struct agent_replica *r, struct str pod_uid)
 {
-	if (!leader || !leader->has_leader)
-		return PROTOCOL_UNCHECKED;
-	if (base_str_eq(leader->leader.pod_uid, r->core->self.pod_uid))
+	if (base_str_eq(pod_uid, r->core->self.pod_uid))
 		return PROTOCOL_CHECKED;
-	return base_str_eq(leader->leader.pod_uid, base_str(r->leader_checked))
-		       ? r->leader_check
-		       : PROTOCOL_UNCHECKED;
+	for (size_t i = 0; i < ARRAY_LEN(r->leaders); i++)
+		if (pod_uid.n && base_str_eq(pod_uid, base_str(r->leaders[i].uid)))
+			return r->leaders[i].check;
+	return PROTOCOL_UNCHECKED;
+}
+
+/* Of "<pod>_<podUID>_<incarnation>". */
+static void fill_holder(const struct agent_replica *r, struct protocol_view *v)
+{
+	const struct str holder = kube_lease_holder(r->lease);
+	const size_t pod = base_str_find(holder, '_', 0);
+	const size_t uid = base_str_find(holder, '_', pod + 1);
+	const struct str pod_uid = base_str_sub(holder, pod + 1, uid);
+
+	if (uid >= holder.n || pod_uid.n == 0 || pod_uid.n > CRDS_UID_LEN ||
+		base_str_eq(pod_uid, v->pod_uid))
+		return;
+	v->holder_pod = base_str_sub(holder, 0, pod);
+	v->holder_uid = pod_uid;
+	v->holder_check = leader_check(r, pod_uid);
 }
 
 static void fill_times(struct agent_replica *r, struct protocol_view *v)
@@ -241,6 +259,8 @@ static void fill_times(struct agent_replica *r, struct protocol_view *v)
 	}
 	v->prepared_since_ns = prepared ? r->prepared_since_ns : 0;
 	v->inbox_used_ns = r->inbox_used_ns;
+	v->refused = r->refused;
+	v->refused_len = r->refused_len;
 	v->unheld_since_ns = kube_lease_unheld_since(r->lease);
 	v->lease_expiry_ns = kube_lease_expiry(r->lease);
 	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns > AGENT_COUNT_GOOD_NS)
@@ -268,10 +288,13 @@ void agent_replica_view(struct agent_replica *r, struct protocol_view *v)
 		.leader = agent_records_leader(r->records),
 		.own = agent_records_own(r->records),
 		.holding = kube_lease_may_write(r->lease),
+		.named = base_str_eq(kube_lease_holder(r->lease), self->identity),
 		.transitions = kube_lease_transitions(r->lease),
 		.lease_duration_ns = r->core->lease_duration_s * NS_PER_S,
 	};
-	v->leader_check = leader_check(r, v->leader);
+	if (v->leader && v->leader->has_leader)
+		v->leader_check = leader_check(r, v->leader->leader.pod_uid);
+	fill_holder(r, v);
 	fill_members(r, v);
 	fill_times(r, v);
 }

@@ -13,8 +13,9 @@ static void judged(struct agent_job *job, enum protocol_check check, const struc
 	struct agent_peer *peer = NULL;
 
 	if (job->kind == PROTOCOL_CHECK_LEADER) {
-		memcpy(r->leader_checked, job->pod_uid, sizeof(r->leader_checked));
-		r->leader_check = check;
+		memcpy(r->leaders[r->leaders_next].uid, job->pod_uid, sizeof(job->pod_uid));
+		r->leaders[r->leaders_next].check = check;
+		r->leaders_next = (r->leaders_next + 1) % ARRAY_LEN(r->leaders);
 	} else {
 		peer = base_map_get(r->peers, base_str(job->pod_uid));
 		if (peer)
@@ -62,9 +63,9 @@ int agent_start_check(struct agent_job *job, const struct protocol_action *actio
 	struct str pod;
 
 	if (action->kind == PROTOCOL_CHECK_LEADER) {
-		pod = v->leader->leader.pod;
-		TRY(base_str_copy(v->leader->leader.pod_uid, job->pod_uid, sizeof(job->pod_uid),
-			"pod UID", err));
+		pod = action->pod;
+		TRY(base_str_copy(
+			action->pod_uid, job->pod_uid, sizeof(job->pod_uid), "pod UID", err));
 	} else {
 		pod = action->member->pod;
 	}

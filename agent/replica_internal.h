@@ -37,7 +37,8 @@ struct agent_job {
 	char pod_uid[CRDS_UID_LEN + 1];  /* of member kinds and CHECK_LEADER */
 	struct protocol_action action;   /* its pointers are not valid after start */
 	struct crds_point accepted_key;  /* ACCEPT */
-	struct kmsg_who member_who;      /* GRANT: as the record said at the start */
+	struct crds_signature accepted_grant;
+	struct kmsg_who member_who; /* GRANT: as the record said at the start */
 	struct kmsg_keys member_keys;
 	int64_t member_incarnation;
 	struct arena *arena; /* GRANT: what the keeper made so far */
@@ -55,9 +56,19 @@ struct agent_replica {
 	struct protocol_member *members;
 	size_t members_cap;
 
-	char leader_checked[CRDS_UID_LEN + 1];
-	enum protocol_check leader_check;
+	/* Pods that lead or hold the Lease, and were looked at: the last two. */
+	struct {
+		char uid[CRDS_UID_LEN + 1];
+		enum protocol_check check;
+	} leaders[2];
+	size_t leaders_next;
 	int live_holders;
+	/* Grants that the keeper refused for good, the last ones; how many in a row. */
+	struct crds_signature refused[CRDS_KEYS_MAX];
+	size_t refused_len, refused_next;
+	unsigned refusals;
+	char identity[CRDS_NAME_MAX + CRDS_UID_LEN +
+		      24]; /* after REINCARNATE: core's points here */
 	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
 	bool draining;
 	void (*drained)(void *ctx);

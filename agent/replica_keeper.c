@@ -157,6 +157,43 @@ static void accepted(struct agent_job *job, const struct kmsg_reply *reply)
 	(void)reply;
 	add_held(&r->keeper, job->action.epoch, job->accepted_key.b, false);
 	r->inbox_used_ns = base_boot_ns(&r->core->env);
+	r->refusals = 0;
+}
+
+/* A grant that will never be good: it is not tried again, nor waited for. Its inbox key changes,
+ * later each time, and then the leader grants anew. */
+static void refused(struct agent_job *job, const struct err *err)
+{
+	struct agent_replica *r = job->r;
+	const unsigned shift = r->refusals < 6 ? r->refusals : 6;
+
+	r->refused[r->refused_next] = job->accepted_grant;
+	r->refused_next = (r->refused_next + 1) % ARRAY_LEN(r->refused);
+	if (r->refused_len < ARRAY_LEN(r->refused))
+		r->refused_len++;
+	r->refusals++;
+	r->inbox_used_ns = base_boot_ns(&r->core->env) + (NS_PER_S << shift);
+	agent_replica_tell(r, true, "GrantRefused", "Accept", base_str(err->msg));
+}
+
+/* The keeper has another number now. What we are in the election has it in its name. */
+static void reincarnated(struct agent_job *job, const struct kmsg_reply *reply)
+{
+	struct agent_replica *r = job->r;
+	struct agent_self *self = &r->core->self;
+	struct err err = {0};
+
+	take_keys(&reply->keys, &r->keeper.receiving, &r->keeper.inbox, &r->keeper.identity,
+		&r->keeper.proof);
+	self->incarnation = job->action.incarnation;
+	(void)snprintf(r->identity, sizeof(r->identity), "%.*s_%.*s_%lld", STR_FMT(self->pod),
+		STR_FMT(self->pod_uid), (long long)self->incarnation);
+	self->identity = base_str(r->identity);
+	log_write(r->core->log, LOG_WARN, "an earlier keeper of this pod took our incarnation",
+		LOG_INT("incarnation", self->incarnation));
+	if (agent_replica_run_lease(r, &err) < 0)
+		log_write(r->core->log, LOG_ERROR, "cannot contend under the new incarnation",
+			LOG_ERR("error", &err));
 }
 
 static void inbox_made(struct agent_job *job, const struct kmsg_reply *reply)
@@ -187,6 +224,12 @@ static void erased(struct agent_job *job, const struct kmsg_reply *reply)
 		k->has_made = false;
 }
 
+static bool may_be_good_later(const struct err *err)
+{
+	return err->class == ERR_NOT_READY || err->class == ERR_NOMEM ||
+	       err->class == ERR_TRANSIENT;
+}
+
 static void answered(void *ctx, const struct kmsg_reply *reply, const struct err *err)
 {
 	static void (*const take[PROTOCOL_KIND_COUNT])(
@@ -194,17 +237,23 @@ static void answered(void *ctx, const struct kmsg_reply *reply, const struct err
 		[PROTOCOL_KEEPER_TERM] = term_made,
 		[PROTOCOL_KEEPER_EPOCH] = epoch_made,
 		[PROTOCOL_ACCEPT] = accepted,
+		[PROTOCOL_REINCARNATE] = reincarnated,
 		[PROTOCOL_INBOX_NEXT] = inbox_made,
 		[PROTOCOL_INBOX_COMMIT] = inbox_committed,
 		[PROTOCOL_ERASE] = erased,
 	};
 	struct agent_job *job = ctx;
+	struct agent_replica *r = job->r;
+	const bool final = err && job->kind == PROTOCOL_ACCEPT && !may_be_good_later(err);
 
 	if (!err)
 		take[job->kind](job, reply);
-	else if (job->kind == PROTOCOL_ACCEPT)
-		agent_replica_tell(job->r, true, "GrantRefused", "Accept", base_str(err->msg));
+	if (final)
+		refused(job, err);
 	agent_job_end(job, err);
+	/* The next grant need not rest for one that was forged. */
+	if (final)
+		r->rests[PROTOCOL_ACCEPT] = (struct agent_rest){0};
 }
 
 /* -- requests -- */
@@ -224,6 +273,7 @@ static int fill_accept(struct agent_job *job, const struct protocol_action *acti
 	memcpy(a->sealed, sealed.data, sealed.len);
 	a->sealed_len = (uint16_t)sealed.len;
 	job->accepted_key = action->key->key;
+	job->accepted_grant = action->grant->signature;
 	return 0;
 }
 
@@ -234,6 +284,7 @@ int agent_start_keeper(struct agent_job *job, const struct protocol_action *acti
 		[PROTOCOL_KEEPER_TERM] = KMSG_TERM,
 		[PROTOCOL_KEEPER_EPOCH] = KMSG_EPOCH,
 		[PROTOCOL_ACCEPT] = KMSG_ACCEPT,
+		[PROTOCOL_REINCARNATE] = KMSG_INIT,
 		[PROTOCOL_INBOX_NEXT] = KMSG_INBOX_NEXT,
 		[PROTOCOL_INBOX_COMMIT] = KMSG_INBOX_COMMIT,
 		[PROTOCOL_ERASE] = KMSG_ERASE,
@@ -247,6 +298,9 @@ int agent_start_keeper(struct agent_job *job, const struct protocol_action *acti
 			.epoch = action->epoch, .term = action->term, .previous = action->previous};
 	else if (action->kind == PROTOCOL_ACCEPT)
 		TRY(fill_accept(job, action, v, &request.accept, err));
+	else if (action->kind == PROTOCOL_REINCARNATE)
+		to_who(v->ns, v->revision, v->pod, v->pod_uid, action->incarnation,
+			&request.init.who);
 	else if (action->kind == PROTOCOL_ERASE)
 		request.erase.epoch = action->epoch;
 	return agent_keeper_request(job->r->core->keeper, &request, answered, job, err);

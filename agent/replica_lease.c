@@ -2,6 +2,21 @@
 
 #include "pkg/base/log.h"
 
+static void follow(struct agent_replica *r, bool members)
+{
+	struct err err = {0};
+
+	if (agent_records_follow_members(r->records, members, &err) < 0)
+		log_write(r->core->log, LOG_ERROR, "cannot watch the members of the revision",
+			LOG_ERR("error", &err));
+}
+
+/* Who may lead in a moment reads the members meanwhile. */
+static void lease_tried(void *ctx)
+{
+	follow(ctx, true);
+}
+
 static void lease_won(void *ctx, int32_t transitions)
 {
 	struct agent_replica *r = ctx;
@@ -9,8 +24,7 @@ static void lease_won(void *ctx, int32_t transitions)
 	r->stats.won_ns = base_boot_ns(&r->core->env);
 	r->stats.active_ns = 0;
 	log_write(r->core->log, LOG_INFO, "won the lease", LOG_INT("transitions", transitions));
-	if (agent_records_follow_members(r->records, true, NULL) < 0)
-		log_write(r->core->log, LOG_ERROR, "cannot watch the members of the revision");
+	follow(r, true);
 	agent_replica_wake(r);
 }
 
@@ -19,8 +33,7 @@ static void lease_lost(void *ctx, const char *reason)
 	struct agent_replica *r = ctx;
 
 	log_write(r->core->log, LOG_WARN, "lost the lease", LOG_STR("reason", base_str(reason)));
-	if (agent_records_follow_members(r->records, false, NULL) < 0)
-		log_write(r->core->log, LOG_ERROR, "cannot stop watching the members");
+	follow(r, false);
 	agent_replica_wake(r);
 }
 
@@ -62,10 +75,12 @@ static void lease_holder(void *ctx, struct str holder, int32_t transitions)
 
 	log_write(r->core->log, LOG_DEBUG, "the lease has a holder", LOG_STR("holder", holder),
 		LOG_INT("transitions", transitions));
-	if (holder.n == 0)
+	if (holder.n == 0) {
 		r->stats.emptied_ns = base_boot_ns(&r->core->env);
-	else if (!base_str_eq(holder, r->core->self.identity))
+	} else if (!base_str_eq(holder, r->core->self.identity)) {
 		r->stats.emptied_ns = 0;
+		follow(r, false);
+	}
 	release_former(r, holder);
 	agent_replica_wake(r);
 }
@@ -81,12 +96,14 @@ static void lease_trouble(void *ctx, const struct err *err)
 
 int agent_replica_run_lease(struct agent_replica *r, struct err *err)
 {
-	static const struct kube_lease_handler handler = {.on_won = lease_won,
+	static const struct kube_lease_handler handler = {.on_try = lease_tried,
+		.on_won = lease_won,
 		.on_lost = lease_lost,
 		.on_holder = lease_holder,
 		.on_trouble = lease_trouble};
 	char name[CRDS_NAME_MAX];
 	const struct agent_core *core = r->core;
+	struct kube_lease *lease = NULL;
 
 	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(core->self.revision));
 	const struct kube_lease_options options = {
@@ -100,5 +117,8 @@ int agent_replica_run_lease(struct agent_replica *r, struct err *err)
 		.will = KUBE_LEASE_LATE, /* until the first step */
 		.may_create = false,
 	};
-	return kube_lease_run(core->client, &options, &handler, r, &r->lease, err);
+	TRY(kube_lease_run(core->client, &options, &handler, r, &lease, err));
+	kube_lease_free(r->lease);
+	r->lease = lease;
+	return 0;
 }

@@ -165,7 +165,8 @@ int agent_start_record(struct agent_job *job, const struct protocol_action *acti
 
 /* -- the Leader record -- */
 
-static int take_term(struct agent_job *job, const struct protocol_view *v, struct err *err)
+static int take_term(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(AGENT_PATCH_MAX);
 	char since[BASE_TIME_LEN];
@@ -174,12 +175,17 @@ static int take_term(struct agent_job *job, const struct protocol_view *v, struc
 		.endpoint = v->endpoint,
 		.since = base_str(since),
 		.incarnation = v->incarnation,
-		.term = job->action.term,
+		.term = action->term,
 		.verifying = v->keeper.verifying,
 		.identity = v->keeper.identity,
 		.signature = v->keeper.term_signature};
 
 	base_time_format(v->wall_ns, since);
+	if (action->key) {
+		TRY(agent_patch_prepare(v->leader, &me, action->key, &b, err));
+		return agent_job_write(job, KUBE_PATCH_JSON, v->leader->name, STR("status"),
+			base_buf_str(&b), err);
+	}
 	TRY(agent_patch_take_term(&me, &b, err));
 	return agent_job_write(
 		job, KUBE_PATCH_MERGE, v->leader->name, STR("status"), base_buf_str(&b), err);
@@ -194,9 +200,9 @@ int agent_start_write(struct agent_job *job, const struct protocol_action *actio
 	if (!kube_lease_may_write(job->r->lease))
 		return FAIL(err, ERR_CANCELLED, "the lease is not ours any more");
 	if (action->kind == PROTOCOL_TAKE_TERM)
-		return take_term(job, v, err);
+		return take_term(job, action, v, err);
 	if (action->kind == PROTOCOL_PREPARE)
-		TRY(agent_patch_prepare(v->leader, action->key, &b, err));
+		TRY(agent_patch_prepare(v->leader, NULL, action->key, &b, err));
 	else if (action->kind == PROTOCOL_ACTIVATE)
 		TRY(agent_patch_activate(v->leader, action, v->wall_ns, &b, err));
 	else
@@ -210,7 +216,8 @@ void agent_replica_tell(struct agent_replica *r, bool warning, const char *reaso
 {
 	const struct crds_functionkey *leader = agent_records_leader(r->records);
 
-	log_write(r->core->log, warning ? LOG_WARN : LOG_INFO, reason, LOG_STR("note", note));
+	log_write(r->core->log, warning ? LOG_WARN : LOG_INFO, "told by an event",
+		LOG_STR("reason", base_str(reason)), LOG_STR("note", note));
 	if (!leader)
 		return;
 	const struct kube_event event = {.resource = &crds_functionkeys,

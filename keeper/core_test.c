@@ -252,6 +252,32 @@ static void test_a_new_network_half_finds_everything(void **state)
 	life_refused("other pod", &a, init, ERR_EXISTS);
 }
 
+/* An earlier keeper of the pod may have taken the number; until ours was used it can change. */
+static void test_a_blank_keeper_takes_a_higher_incarnation(void **state)
+{
+	_cleanup_(life_done) struct life a = {0};
+
+	(void)state;
+	life_begin(&a, 1, REVISION, "a");
+	struct kmsg_request init = {.op = KMSG_INIT, .init.who = a.who};
+	init.init.who.incarnation = a.who.incarnation + 3;
+	const struct kmsg_keys keys = life_get(&a, init).keys;
+	assert_memory_equal(&keys.receiving, &a.keys.receiving, sizeof(keys.receiving));
+	assert_memory_equal(&keys.identity, &a.keys.identity, sizeof(keys.identity));
+	assert_memory_not_equal(&keys.proof, &a.keys.proof, sizeof(keys.proof));
+	const struct kmsg_keys again = life_get(&a, init).keys;
+	assert_memory_equal(&again, &keys, sizeof(keys));
+	init.init.who = a.who;
+	life_refused("a lower one", &a, init, ERR_EXISTS);
+	init.init.who = life_who(REVISION, "b");
+	init.init.who.incarnation = 9;
+	life_refused("another pod's", &a, init, ERR_EXISTS);
+	(void)life_get(&a, life_plain(KMSG_INBOX_NEXT));
+	init.init.who = a.who;
+	init.init.who.incarnation = 9;
+	life_refused("once a key was used", &a, init, ERR_EXISTS);
+}
+
 static void test_nothing_before_init(void **state)
 {
 	static const enum kmsg_op ops[] = {KMSG_INBOX_NEXT, KMSG_INBOX_COMMIT, KMSG_TERM,
@@ -339,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_epochs_are_made_once),
 		cmocka_unit_test(test_the_table_has_an_end),
 		cmocka_unit_test(test_a_new_network_half_finds_everything),
+		cmocka_unit_test(test_a_blank_keeper_takes_a_higher_incarnation),
 		cmocka_unit_test(test_nothing_before_init),
 		cmocka_unit_test(test_inbox_keys_are_used_once),
 		cmocka_unit_test(test_records_are_signed_by_leaders),

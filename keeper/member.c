@@ -6,11 +6,10 @@ static bool same_name(const struct kmsg_name *a, const struct kmsg_name *b)
 	return base_str_eq(kmsg_name_str(a), kmsg_name_str(b));
 }
 
-static bool same_who(const struct kmsg_who *a, const struct kmsg_who *b)
+static bool same_pod(const struct kmsg_who *a, const struct kmsg_who *b)
 {
 	return same_name(&a->ns, &b->ns) && same_name(&a->revision, &b->revision) &&
-	       same_name(&a->pod, &b->pod) && same_name(&a->pod_uid, &b->pod_uid) &&
-	       a->incarnation == b->incarnation;
+	       same_name(&a->pod, &b->pod) && same_name(&a->pod_uid, &b->pod_uid);
 }
 
 static int make_keys(struct keeper *k, struct kmsg_keys *ret, struct err *err)
@@ -33,14 +32,40 @@ static int make_keys(struct keeper *k, struct kmsg_keys *ret, struct err *err)
 	return keeper_prove(k, ret, err);
 }
 
+static bool is_blank(const struct keeper *k)
+{
+	for (size_t i = 0; i < KMSG_EPOCHS_MAX; i++)
+		if (k->epochs[i].epoch)
+			return false;
+	return k->term == 0 && k->seen_term == 0 && !k->has_next;
+}
+
+/* Another number for the same keys. Whatever was signed or sealed names the number, so that this
+ * goes only as long as nothing was. */
+static int renumber(struct keeper *k, const struct kmsg_who *who, struct err *err)
+{
+	const struct kmsg_who before = k->who;
+	struct kmsg_keys keys = k->keys;
+
+	if (!same_pod(&k->who, who) || who->incarnation < k->who.incarnation || !is_blank(k))
+		return FAIL(err, ERR_EXISTS, "this keeper belongs to another replica");
+	k->who = *who;
+	const int r = keeper_prove(k, &keys, err);
+	if (r < 0)
+		k->who = before;
+	else
+		k->keys = keys;
+	return r;
+}
+
 int keeper_op_init(struct keeper *k, const struct kmsg_request *request, struct kmsg_reply *ret,
 	struct err *err)
 {
 	const struct kmsg_who *who = &request->init.who;
 
 	if (k->who.incarnation) {
-		if (!same_who(&k->who, who))
-			return FAIL(err, ERR_EXISTS, "this keeper belongs to another replica");
+		if (!same_pod(&k->who, who) || k->who.incarnation != who->incarnation)
+			TRY(renumber(k, who, err));
 		ret->keys = k->keys;
 		return 0;
 	}

@@ -67,14 +67,17 @@ static int judge(struct functionkey_sender *s, const struct crds_functionkey *fk
 {
 	const struct protocol_pin nothing = {.epoch = 0};
 	const struct functionkey_pin *pinned = pin_find(s, fk->name);
+	enum protocol_continuity chain = PROTOCOL_BROKEN;
 	struct err why = {0};
 
+	/* That there is no memory says nothing of the record. */
 	if (protocol_leader_verify(fk, s->tools.pre, &why) < 0 ||
-		protocol_key_verify(fk, key, s->tools.pre, &why) < 0)
-		return FAIL(err, ERR_DENIED, "record %.*s: %s", STR_FMT(fk->name), why.msg);
-	if (!(flags & FUNCTIONKEY_ACCEPT_BREAK) &&
-		protocol_chain_judge(pinned ? &pinned->pin : &nothing, fk, key, s->tools.pre) ==
-			PROTOCOL_BROKEN)
+		protocol_key_verify(fk, key, s->tools.pre, &why) < 0 ||
+		protocol_chain_judge(
+			pinned ? &pinned->pin : &nothing, fk, key, s->tools.pre, &chain, &why) < 0)
+		return FAIL(err, why.class == ERR_NOMEM ? ERR_NOMEM : ERR_DENIED, "record %.*s: %s",
+			STR_FMT(fk->name), why.msg);
+	if (!(flags & FUNCTIONKEY_ACCEPT_BREAK) && chain == PROTOCOL_BROKEN)
 		return FAIL(err, ERR_DENIED,
 			"record %.*s: the key does not continue the one that was used before",
 			STR_FMT(fk->name));

@@ -84,9 +84,13 @@ void sim_check_write(struct sim_world *w, const struct sim_replica *by,
 			new->leader.incarnation != old->leader.incarnation))
 		sim_fail(w, "term %lld has two leaders", (long long)new->leader.term);
 	w->stats.terms += new->has_leader &&new->leader.term > old->leader.term;
-	if (by && keys_changed(old, new) && !base_str_eq(old->leader.pod_uid, base_str(by->uid)))
+	/* In one's own term, which the same write may take. */
+	if (by && keys_changed(old, new) &&
+		(!base_str_eq(new->leader.pod_uid, base_str(by->uid)) ||
+			(new->leader.term == old->leader.term &&
+				!base_str_eq(old->leader.pod_uid, base_str(by->uid)))))
 		sim_fail(
-			w, "%s changed the keys of %.*s's term", by->pod, STR_FMT(old->leader.pod));
+			w, "%s changed the keys of %.*s's term", by->pod, STR_FMT(new->leader.pod));
 	check_rows(w, old, new);
 }
 
@@ -105,17 +109,11 @@ void sim_check_keeper(
 {
 	struct sim_world *w = r->world;
 
-	/* A grant to the inbox key that is being wiped may cross the wiping; it is made again. */
-	if (request->op == KMSG_ACCEPT && reply->status == ERR_TAMPERED && r->committed_ns &&
-		w->now - r->committed_ns < 10 * NS_PER_MS)
-		return;
-	if (request->op == KMSG_INBOX_COMMIT)
-		r->committed_ns = w->now;
 	if (reply->status) {
 		/* Records change while a request is on its way; forged things are another matter.
 		 */
-		if (reply->status == ERR_TAMPERED || reply->status == ERR_BUG ||
-			reply->status == ERR_INVALID)
+		if (!w->forging && (reply->status == ERR_TAMPERED || reply->status == ERR_BUG ||
+					   reply->status == ERR_INVALID))
 			sim_fail(w, "%s's keeper refuses %s: %s", r->pod, kmsg_op_name(request->op),
 				reply->message);
 		return;

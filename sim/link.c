@@ -44,6 +44,8 @@ static int64_t delay(struct kube_client *half)
 {
 	struct sim_world *w = half->world;
 
+	if (w->options.round_trip_ns)
+		return w->options.round_trip_ns / 2;
 	if (half->replica->slow_until > w->now && sim_once_in(w, 2))
 		return sim_between(w, NS_PER_S, 70 * NS_PER_S);
 	if (w->faulty && sim_once_in(w, 60))
@@ -114,7 +116,10 @@ static void arrive(void *ctx)
 		w->stats.lost++;
 		return;
 	}
-	sim_after(w, c->half, sim_between(w, NS_PER_MS / 2, 4 * NS_PER_MS), reply, c);
+	sim_after(w, c->half,
+		w->options.round_trip_ns ? w->options.round_trip_ns / 2
+					 : sim_between(w, NS_PER_MS / 2, 4 * NS_PER_MS),
+		reply, c);
 }
 
 static struct kube_call *new_call(struct kube_client *client, const struct kube_request *request)
@@ -182,7 +187,8 @@ static void deliver(void *ctx)
 		sim_after(w, watch->half, NS_PER_S / 2, deliver, watch);
 		return;
 	}
-	for (size_t n = (size_t)sim_between(w, 1, 4); n > 0 && watch->cursor < w->log_len; n--) {
+	const int64_t most = w->options.round_trip_ns ? INT64_MAX : sim_between(w, 1, 4);
+	for (int64_t n = most; n > 0 && watch->cursor < w->log_len; n--) {
 		const struct sim_version *v = &w->log[watch->cursor++];
 		if (watch->closed)
 			return;
@@ -194,17 +200,23 @@ static void deliver(void *ctx)
 	sim_watch_tell(w);
 }
 
+/* How much later a watch tells. */
+static int64_t lag(struct sim_world *w)
+{
+	if (w->options.round_trip_ns)
+		return w->options.round_trip_ns / 2;
+	if (w->faulty && sim_once_in(w, WATCH_LATE))
+		return sim_between(w, NS_PER_S, 20 * NS_PER_S);
+	return sim_between(w, NS_PER_MS / 2, 20 * NS_PER_MS);
+}
+
 void sim_watch_tell(struct sim_world *w)
 {
 	for (struct sim_watch *watch = w->watches; watch; watch = watch->next) {
 		if (watch->closed || watch->pending || watch->cursor >= w->log_len)
 			continue;
 		watch->pending = true;
-		sim_after(w, watch->half,
-			w->faulty && sim_once_in(w, WATCH_LATE)
-				? sim_between(w, NS_PER_S, 20 * NS_PER_S)
-				: sim_between(w, NS_PER_MS / 2, 20 * NS_PER_MS),
-			deliver, watch);
+		sim_after(w, watch->half, lag(w), deliver, watch);
 	}
 }
 
@@ -350,8 +362,9 @@ int kube_informer_new(struct kube_client *client, const struct kube_informer_spe
 	i->watch->pair = pair;
 	i->watch->owner = i;
 	i->watch->deliver = deliver_record;
-	sim_after(client->world, client, sim_between(client->world, NS_PER_MS, 20 * NS_PER_MS),
-		list_first, i);
+	const int64_t trip = client->world->options.round_trip_ns;
+	sim_after(client->world, client,
+		trip ? trip : sim_between(client->world, NS_PER_MS, 20 * NS_PER_MS), list_first, i);
 	*ret_informer = i;
 	return 0;
 }
@@ -399,17 +412,6 @@ void sim_link_end(struct kube_client *half)
 	for (struct kube_call *c = w->calls; c; c = c->next)
 		if (c->half == half && !c->over && c->done)
 			finish(c, &err);
-}
-
-/* Known gap: a record of an earlier keeper that arrives after the next keeper chose its incarnation
- * takes that number, and the next one is refused for good. It is left out here: what a dying
- * keeper's half has under way for its own record is lost. */
-void sim_link_lose_record(struct kube_client *half)
-{
-	for (struct kube_call *c = half->world->calls; c; c = c->next)
-		if (c->half == half && !c->arrived && !c->request.subresource.n &&
-			kube_verb_writes(c->request.verb))
-			sim_forget(half->world, arrive, c);
 }
 
 void sim_link_free(struct sim_world *w)

@@ -113,22 +113,17 @@ static bool new_keeper(struct sim_replica *r)
 
 void sim_keeper_kill(struct sim_replica *r, int64_t again)
 {
-	/* Halves of this keeper that died before, too. */
-	for (struct kube_client *h = r->world->halves; h; h = h->next)
-		if (h->replica == r)
-			sim_link_lose_record(h);
 	sim_half_kill(r, -1);
 	r->keeper = keeper_free(r->keeper);
 	memset(r->held, 0, sizeof(r->held));
-	r->accepted_term = r->checked_epoch = r->committed_ns = 0;
+	r->accepted_term = r->checked_epoch = 0;
 	if (new_keeper(r))
 		sim_after(r->world, NULL, again, start_half, r);
 }
 
 /* The controller has noticed: the Lease of the dead is emptied, its record collected. */
-static void bury(void *ctx)
+void sim_replica_bury(struct sim_replica *r, bool release)
 {
-	struct sim_replica *r = ctx;
 	struct sim_world *w = r->world;
 	struct json_object *holder = NULL;
 	struct sim_object *lease = sim_object(w, STR(SIM_LEASE), true);
@@ -137,7 +132,7 @@ static void bury(void *ctx)
 	sim_delete(w, base_str(r->member));
 	base_assert(json_pointer_get(lease->doc, "/spec/holderIdentity", &holder) == 0);
 	if (!base_str_starts(base_str(json_object_get_string(holder)), base_str(r->pod)) ||
-		sim_once_in(w, 3))
+		!release)
 		return;
 	struct json_object *doc = NULL;
 	_cleanup_(base_buf_done) struct buf body = base_buf(1u << 16);
@@ -153,6 +148,14 @@ static void bury(void *ctx)
 	if (sim_serve(w, NULL, &put, &body, &err) < 0)
 		sim_fail(w, "the controller cannot empty the Lease: %s", err.msg);
 	json_object_put(doc);
+}
+
+static void bury(void *ctx)
+{
+	struct sim_replica *r = ctx;
+
+	if (r->there)
+		sim_replica_bury(r, !sim_once_in(r->world, 3));
 }
 
 void sim_replica_kill(struct sim_replica *r)

@@ -107,6 +107,7 @@ static void keep(struct sim_world *w, struct sim_object *o, struct json_object *
 	if (w->options.plant == SIM_CHATTER && strchr(o->name, '.') && member(doc, "status"))
 		json_object_object_del(member(doc, "status"), "conditions");
 	if (json_object_equal(o->doc, doc)) {
+		w->idle_writes += !o->lease;
 		json_object_put(doc);
 		return;
 	}
@@ -362,6 +363,7 @@ int sim_serve(struct sim_world *w, const struct sim_replica *by, const struct ku
 	const char *plural = request->resource->plural;
 	int r = 0;
 
+	w->requests += by && strcmp(plural, "leases") != 0;
 	if (strcmp(plural, "pods") == 0)
 		return get_pod(w, request->name, body, err);
 	if (strcmp(plural, "leases") == 0 && request->verb == KUBE_GET)

@@ -50,6 +50,10 @@ struct sim_options {
 	enum sim_plant plant;
 	bool late;  /* of all faults, only writes that arrive late */
 	bool trace; /* tell every write on standard error */
+	/* Not 0: each request takes exactly this long, and watches tell when it is answered, so
+	 * that the time that something takes is the number of requests that follow from each other.
+	 */
+	int64_t round_trip_ns;
 };
 
 struct sim_world;
@@ -89,7 +93,6 @@ struct sim_replica {
 	struct kube_client *half; /* NULL: none runs now */
 	/* for the invariants */
 	int64_t accepted_term;
-	int64_t committed_ns;  /* when its inbox key last changed */
 	int64_t checked_epoch; /* that it opened when it said ready */
 	bool held[SIM_EPOCHS_MAX];
 };
@@ -150,6 +153,7 @@ struct sim_world {
 	int64_t trouble_until; /* the API server fails */
 	int64_t lease_written; /* when, by the server */
 	bool counting;         /* a count by the controller is due */
+	bool forging;          /* keepers may find forged grants */
 
 	struct env env;
 	struct pre_context *pre;
@@ -158,6 +162,8 @@ struct sim_world {
 	bool faulty;
 	struct sim_stats stats;
 	uint64_t record_writes; /* writes to FunctionKeys that changed something */
+	uint64_t idle_writes;   /* that changed nothing */
+	uint64_t requests;      /* to FunctionKeys and Pods */
 	char failure[SIM_FAILURE_MAX];
 };
 
@@ -212,7 +218,6 @@ const char *sim_rules_refuse(const struct crds_functionkey *old, const struct cr
 /* -- link.c: calls, watches, keepers -- */
 void sim_watch_tell(struct sim_world *w);
 void sim_link_end(struct kube_client *half); /* its calls fail, its watches end */
-void sim_link_lose_record(struct kube_client *half);
 void sim_link_drop(struct sim_world *w, const struct kube_client *half); /* NULL: of all */
 void sim_link_free(struct sim_world *w);
 
@@ -223,6 +228,8 @@ void sim_half_kill(struct sim_replica *r, int64_t again); /* starts anew after `
 void sim_keeper_kill(struct sim_replica *r, int64_t again);
 void sim_replica_kill(struct sim_replica *r);
 void sim_replica_drain(struct sim_replica *r);
+/* The controller notices a dead pod: its Lease is emptied if `release`, its record collected. */
+void sim_replica_bury(struct sim_replica *r, bool release);
 struct sim_replica *sim_replica_by_uid(struct sim_world *w, struct str uid);
 
 /* -- faults.c -- */

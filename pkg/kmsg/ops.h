@@ -13,7 +13,8 @@
  *
  * A network half begins with HELD: the keeper drops what is still queued of the half before, so
  * that after the reply to HELD nothing of it can arrive any more. Then INIT, which is answered
- * again if it says the same. All others but STATS are NOT_READY before INIT.
+ * again if it says the same, and with the same keys if it says a higher incarnation before any key
+ * was used. All others but STATS are NOT_READY before INIT.
  */
 #ifndef KMSG_OPS_H
 #define KMSG_OPS_H

@@ -151,6 +151,8 @@ struct kube_lease_options {
 };
 
 struct kube_lease_handler {
+	/* A write that takes the Lease is under way; another may win. May be NULL. */
+	void (*on_try)(void *ctx);
 	void (*on_won)(void *ctx, int32_t transitions);
 	/* Writes are fenced already. Contends again by itself, unless it was told to stop. */
 	void (*on_lost)(void *ctx, const char *reason);

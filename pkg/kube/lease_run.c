@@ -142,6 +142,9 @@ static void report(struct kube_lease *l, const struct kube_lease_action *a)
 {
 	if (l->closing)
 		return;
+	const bool takes = a->act == KUBE_LEASE_UPDATE || a->act == KUBE_LEASE_CREATE;
+	if (takes && a->acquire && l->handler.on_try)
+		l->handler.on_try(l->ctx);
 	if (a->change == KUBE_LEASE_WON) {
 		l->stats.won++;
 		l->handler.on_won(l->ctx, l->state.seen.transitions);

@@ -73,38 +73,63 @@ int protocol_key_verify(const struct crds_functionkey *leader, const struct crds
 		ctx, &key->identity, KMSG_CONTEXT_KEY, base_buf_str(&b), &key->signature, err);
 }
 
-static bool link_holds(const struct crds_functionkey *leader, const struct crds_key *key,
-	const struct crds_point *continuity, struct pre_context *ctx)
+/* 1 if the link holds, 0 if not, NOMEM if that cannot be told. */
+static int link_holds(const struct crds_functionkey *leader, const struct crds_key *key,
+	const struct crds_point *continuity, struct pre_context *ctx, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(KMSG_STATEMENT_MAX);
+	struct err why = {0};
 
-	return key->has_link && key_statement(leader, key, &b, NULL) == 0 &&
-	       check_signature(
-		       ctx, continuity, KMSG_CONTEXT_LINK, base_buf_str(&b), &key->link, NULL) == 0;
+	if (!key->has_link)
+		return 0;
+	int r = key_statement(leader, key, &b, &why);
+	if (r == 0)
+		r = check_signature(
+			ctx, continuity, KMSG_CONTEXT_LINK, base_buf_str(&b), &key->link, &why);
+	if (r == -ERR_NOMEM)
+		return FAIL(err, ERR_NOMEM, "%s", why.msg);
+	return r == 0;
 }
 
-enum protocol_continuity protocol_chain_judge(const struct protocol_pin *pin,
-	const struct crds_functionkey *leader, const struct crds_key *key, struct pre_context *ctx)
+/* Walks from the row to the pinned one. */
+static int walk(const struct protocol_pin *pin, const struct crds_functionkey *leader,
+	const struct crds_key *key, struct pre_context *ctx, struct err *err)
 {
-	if (pin->epoch == 0)
-		return PROTOCOL_FIRST_CONTACT;
-	if (!base_str_eq(base_str(pin->record_uid), leader->uid) || key->epoch < pin->epoch)
-		return PROTOCOL_BROKEN;
-	if (key->epoch == pin->epoch)
-		return memcmp(key->key.b, pin->key.b, sizeof(key->key.b)) == 0 ? PROTOCOL_SAME
-									       : PROTOCOL_BROKEN;
 	/* Each step goes to a lower epoch, so the walk ends; every row may be used once. */
 	for (size_t i = 0; i <= CRDS_KEYS_MAX; i++) {
 		if (key->previous == pin->epoch)
-			return link_holds(leader, key, &pin->continuity, ctx) ? PROTOCOL_CONTINUED
-									      : PROTOCOL_BROKEN;
+			return link_holds(leader, key, &pin->continuity, ctx, err);
 		const struct crds_key *before = crds_key_find(leader, key->previous);
-		if (!before || before->epoch >= key->epoch || before->epoch < pin->epoch ||
-			!link_holds(leader, key, &before->continuity, ctx))
-			return PROTOCOL_BROKEN;
+		if (!before || before->epoch >= key->epoch || before->epoch < pin->epoch)
+			return 0;
+		const int held = link_holds(leader, key, &before->continuity, ctx, err);
+		if (held <= 0)
+			return held;
 		key = before;
 	}
-	return PROTOCOL_BROKEN;
+	return 0;
+}
+
+int protocol_chain_judge(const struct protocol_pin *pin, const struct crds_functionkey *leader,
+	const struct crds_key *key, struct pre_context *ctx, enum protocol_continuity *ret_verdict,
+	struct err *err)
+{
+	enum protocol_continuity verdict = PROTOCOL_BROKEN;
+
+	if (pin->epoch == 0) {
+		verdict = PROTOCOL_FIRST_CONTACT;
+	} else if (base_str_eq(base_str(pin->record_uid), leader->uid) &&
+		   key->epoch == pin->epoch) {
+		if (memcmp(key->key.b, pin->key.b, sizeof(key->key.b)) == 0)
+			verdict = PROTOCOL_SAME;
+	} else if (base_str_eq(base_str(pin->record_uid), leader->uid) && key->epoch > pin->epoch) {
+		const int linked = walk(pin, leader, key, ctx, err);
+		TRY(linked);
+		if (linked)
+			verdict = PROTOCOL_CONTINUED;
+	}
+	*ret_verdict = verdict;
+	return 0;
 }
 
 struct protocol_pin protocol_pin_of(

@@ -36,9 +36,11 @@ enum protocol_continuity {
 	PROTOCOL_BROKEN         /* another record, an older epoch, or no valid link */
 };
 
-/* Judges the row `key` of a record against a pin. Rows in between may serve as links. */
-enum protocol_continuity protocol_chain_judge(const struct protocol_pin *pin,
-	const struct crds_functionkey *leader, const struct crds_key *key, struct pre_context *ctx);
+/* Judges the row `key` of a record against a pin. Rows in between may serve as links. NOMEM: it
+ * cannot be told now; a broken chain is a verdict, not an error. */
+int protocol_chain_judge(const struct protocol_pin *pin, const struct crds_functionkey *leader,
+	const struct crds_key *key, struct pre_context *ctx, enum protocol_continuity *ret_verdict,
+	struct err *err) must_check;
 
 /* What to remember after the row was taken into use. */
 struct protocol_pin protocol_pin_of(

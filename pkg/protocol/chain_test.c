@@ -346,8 +346,10 @@ static void test_continuity(void **state)
 			pin = protocol_pin_of(
 				&w.s.leader, &w.s.leader.keys[chain_rows[i].pinned - 1]);
 		chain_rows[i].change(&w);
-		const enum protocol_continuity got = protocol_chain_judge(
-			&pin, &w.s.leader, &w.s.leader.keys[chain_rows[i].row], w.pre);
+		enum protocol_continuity got = PROTOCOL_FIRST_CONTACT;
+		assert_ok(chain_rows[i].name,
+			protocol_chain_judge(&pin, &w.s.leader, &w.s.leader.keys[chain_rows[i].row],
+				w.pre, &got, err));
 		if (got != chain_rows[i].want)
 			fail_msg("%s: %d, wanted %d", chain_rows[i].name, (int)got,
 				(int)chain_rows[i].want);
@@ -371,6 +373,7 @@ static void test_pin(void **state)
 	memset(uid, 'u', sizeof(uid));
 	w.s.leader.uid = base_str_n(uid, sizeof(uid));
 	assert_int_equal(protocol_pin_of(&w.s.leader, &w.s.leader.keys[2]).epoch, 0);
+	w.s.leader.uid = STR_NULL;
 	teardown(&w);
 }
 
@@ -444,15 +447,15 @@ static void refused_leader(struct signed_world *w)
 static const struct {
 	const char *name;
 	void (*change)(struct signed_world *);
-	bool accept;
+	bool accept, waits; /* waits: the inbox key does not change yet */
 } accept_rows[] = {
-	{"a grant", as_it_is, true},
-	{"a grant to the inbox key that comes next", to_next_inbox, true},
+	{"a grant", as_it_is, true, true},
+	{"a grant to the inbox key that comes next", to_next_inbox, true, true},
 	{"a grant to an inbox key that was wiped", to_wiped_inbox, false},
 	{"a grant to another", to_other_receiver, false},
 	{"a grant of an older term", of_older_term, false},
 	{"a grant for another incarnation", for_older_incarnation, false},
-	{"a grant where a key of ours has the number", number_taken, false},
+	{"a grant where a key of ours has the number", number_taken, false, true},
 	{"a grant for a key that is not signed", tampered_key, false},
 	{"a grant in a term that is not signed", flip_leader_signature, false},
 	{"a grant of a leader whose pod is not one of ours", refused_leader, false},
@@ -464,17 +467,22 @@ static void test_accept(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(accept_rows); i++) {
 		static struct signed_world w;
 		static struct protocol_plan plan;
-		bool accept = false;
 		setup(&w);
 		granted_now(&w);
 		accept_rows[i].change(&w);
 		protocol_step(&w.s.v, w.pre, &plan);
-		for (size_t j = 0; j < plan.actions_len; j++)
-			accept |= plan.actions[j].kind == PROTOCOL_ACCEPT &&
-				  plan.actions[j].epoch == EPOCHS &&
-				  plan.actions[j].grant == &w.s.own.grants[0];
+		const bool accept = plans(&plan, PROTOCOL_ACCEPT);
 		if (accept != accept_rows[i].accept)
 			fail_msg("%s: %s", accept_rows[i].name, accept ? "accepted" : "left");
+		w.s.v.keeper.has_next_inbox = true;
+		w.s.v.keeper.next_inbox = w.s.own.inbox = point('i', 7);
+		protocol_step(&w.s.v, w.pre, &plan);
+		const bool commits = plans(&plan, PROTOCOL_INBOX_COMMIT);
+		if (commits == accept_rows[i].waits)
+			fail_msg("%s: the inbox key %s", accept_rows[i].name,
+				commits ? "is wiped" : "never changes");
+		if (accept && plans(&plan, PROTOCOL_SAY_OPENED))
+			fail_msg("%s: says what it opens before it opens all", accept_rows[i].name);
 		teardown(&w);
 	}
 }

@@ -34,6 +34,48 @@ static int verify_key(void *ctx, struct err *err)
 	return protocol_key_verify(t->leader, t->key, t->pre, err);
 }
 
+static int judge(void *ctx, struct err *err)
+{
+	struct torture *t = ctx;
+	const struct protocol_pin pin = {
+		.record_uid = "u", .epoch = 1, .continuity = t->key->continuity};
+	enum protocol_continuity verdict = PROTOCOL_BROKEN;
+
+	TRY(protocol_chain_judge(&pin, t->leader, t->key, t->pre, &verdict, err));
+	/* That there was no memory is not a broken chain. */
+	assert_int_equal(verdict, PROTOCOL_CONTINUED);
+	return 0;
+}
+
+static struct kmsg_key statement_of(const struct torture *t)
+{
+	return (struct kmsg_key){.ns = t->leader->ns,
+		.revision = t->leader->revision,
+		.epoch = t->key->epoch,
+		.term = t->key->term,
+		.previous = t->key->previous,
+		.key = t->key->key.b,
+		.continuity = t->key->continuity.b,
+		.identity = t->key->identity.b};
+}
+
+/* Epoch 2 continues epoch 1, whose continuity key it has as well. */
+static void link_to_itself(struct torture *t, const struct secret *continuity)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(KMSG_STATEMENT_MAX);
+	struct pre_signature sig;
+
+	t->leader->uid = STR("u");
+	t->key->epoch = 2;
+	t->key->previous = 1;
+	t->key->has_link = true;
+	const struct kmsg_key key = statement_of(t);
+	assert_ok("key", kmsg_key_encode(&key, &b, err));
+	assert_ok("link",
+		pre_sign(t->pre, continuity, KMSG_CONTEXT_LINK, base_buf_str(&b), &sig, err));
+	memcpy(t->key->link.b, sig.b, sizeof(sig.b));
+}
+
 static void sign_all(struct torture *t, const struct secret *identity)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(KMSG_STATEMENT_MAX);
@@ -46,13 +88,7 @@ static void sign_all(struct torture *t, const struct secret *identity)
 		.term = l->term,
 		.verifying = l->verifying.b,
 		.identity = l->identity.b};
-	const struct kmsg_key key = {.ns = t->leader->ns,
-		.revision = t->leader->revision,
-		.epoch = t->key->epoch,
-		.term = t->key->term,
-		.key = t->key->key.b,
-		.continuity = t->key->continuity.b,
-		.identity = t->key->identity.b};
+	const struct kmsg_key key = statement_of(t);
 	struct pre_signature sig;
 
 	assert_ok("term", kmsg_term_encode(&term, &b, err));
@@ -85,6 +121,8 @@ static void test_verify(void **state)
 	sign_all(&t, &identity);
 	assert_true(torture_run("leader", verify_leader, &t, 1) > 0);
 	assert_true(torture_run("key", verify_key, &t, 1) > 0);
+	link_to_itself(&t, &other);
+	assert_true(torture_run("chain", judge, &t, 1) > 0);
 }
 
 int main(void)

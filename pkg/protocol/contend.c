@@ -24,9 +24,10 @@ static void lower(int64_t *wake_ns, int64_t at)
 bool protocol_may_contend(const struct protocol_view *v, bool *ret_count, int64_t *wake_ns)
 {
 	/* Without a Member record nobody could tell whose keys these are. */
-	if (!v->leader || !v->own || v->draining || v->leader->deleting || is_revoked(v))
+	if (!v->leader || !protocol_registered(v) || v->draining || v->leader->deleting ||
+		is_revoked(v))
 		return false;
-	if (v->holding)
+	if (v->holding || v->named)
 		return true;
 	const struct crds_key *active = crds_key_active(v->leader);
 	if (!active || protocol_holds(v, active) || nobody_holds(v->leader))

@@ -3,7 +3,7 @@
 
 static const struct {
 	const char *name;
-	bool active, holds, no_holder, draining, revoked, holding, no_record;
+	bool active, holds, no_holder, draining, revoked, holding, named, no_record, not_ours;
 	int64_t unheld_s;  /* 0: held */
 	int64_t expires_s; /* from now; 0: not known */
 	int live_holders;
@@ -40,6 +40,11 @@ static const struct {
 		.no_holder = true,
 		.want = true,
 		.live_holders = -1},
+	{.name = "whose write is on its way", .active = true, .named = true, .want = true},
+	{.name = "one whose record is an earlier keeper's",
+		.active = true,
+		.holds = true,
+		.not_ours = true},
 	{.name = "a draining one", .active = true, .holds = true, .draining = true},
 	{.name = "a draining leader",
 		.active = true,
@@ -59,7 +64,10 @@ static void test_who_contends(void **state)
 		bool count = false;
 		settled(&s);
 		s.v.holding = contend_rows[i].holding;
+		s.v.named = contend_rows[i].named;
 		s.v.draining = contend_rows[i].draining;
+		if (contend_rows[i].not_ours)
+			s.own.identity = point('d', 7);
 		s.v.live_holders = contend_rows[i].live_holders;
 		s.v.unheld_since_ns = contend_rows[i].unheld_s
 					      ? s.v.boot_ns - contend_rows[i].unheld_s * SECOND

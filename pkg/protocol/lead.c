@@ -27,7 +27,8 @@ static bool has_room(const struct protocol_view *v)
 	return v->leader->keys_len < CRDS_KEYS_MAX;
 }
 
-const char *protocol_why_new_epoch(const struct protocol_view *v, struct protocol_plan *plan)
+const char *protocol_why_new_epoch(
+	const struct protocol_view *v, int64_t term, struct protocol_plan *plan)
 {
 	const struct crds_key *active = crds_key_active(v->leader);
 
@@ -37,8 +38,7 @@ const char *protocol_why_new_epoch(const struct protocol_view *v, struct protoco
 		return "KeyLost";
 	if (v->leader->rotation_after_epoch >= active->epoch)
 		return v->leader->revoked_len > 0 ? "Revoked" : "Rotated";
-	if (v->leader->on_leader_change == CRDS_NEW_EPOCH &&
-		active->term < v->leader->leader.term && has_room(v))
+	if (v->leader->on_leader_change == CRDS_NEW_EPOCH && active->term < term && has_room(v))
 		return "LeaderChanged";
 	const int64_t due = rotation_due_ns(v, active);
 	if (due != 0 && v->wall_ns >= due)
@@ -71,6 +71,25 @@ static int64_t highest_epoch(const struct protocol_view *v)
 	return e;
 }
 
+/* The next epoch's key: made by the keeper first, then recorded by an action of kind `record`. */
+static void prepare(const struct protocol_view *v, enum protocol_kind record, const char *reason,
+	struct protocol_plan *plan)
+{
+	const struct crds_key *active = crds_key_active(v->leader);
+	const int64_t epoch = highest_epoch(v) + 1;
+	const bool made = v->keeper.has_made && v->keeper.made.epoch == epoch &&
+			  v->keeper.made.term == v->keeper.term;
+	struct protocol_action *a = protocol_add(plan, made ? record : PROTOCOL_KEEPER_EPOCH);
+
+	if (!a)
+		return;
+	a->key = made ? &v->keeper.made : NULL;
+	a->epoch = epoch;
+	a->term = v->keeper.term;
+	a->previous = active && protocol_holds(v, active) ? active->epoch : 0;
+	a->reason = reason;
+}
+
 static void take_term(const struct protocol_view *v, struct protocol_plan *plan)
 {
 	const int64_t recorded = v->leader->has_leader ? v->leader->leader.term : 0;
@@ -80,35 +99,18 @@ static void take_term(const struct protocol_view *v, struct protocol_plan *plan)
 	/* The keeper made the term's key already, and the record still is below it. */
 	if (v->keeper.term > recorded && v->keeper.term >= v->transitions)
 		term = v->keeper.term;
+	/* What is known already to need a new key gets it with the same write: one round trip
+	 * less before the key is Active. The first term of a record is taken by itself: such a
+	 * write has nothing to test. */
+	const char *reason = v->leader->has_leader ? protocol_why_new_epoch(v, term, plan) : NULL;
+	if (v->keeper.term == term && reason && v->leader->keys_len < CRDS_KEYS_MAX) {
+		if (v->members_synced)
+			prepare(v, PROTOCOL_TAKE_TERM, reason, plan);
+		return;
+	}
 	a = protocol_add(plan, v->keeper.term == term ? PROTOCOL_TAKE_TERM : PROTOCOL_KEEPER_TERM);
 	if (a)
 		a->term = term;
-}
-
-static void prepare(const struct protocol_view *v, const struct crds_key *active,
-	const char *reason, struct protocol_plan *plan)
-{
-	const int64_t epoch = highest_epoch(v) + 1;
-	struct protocol_action *a = NULL;
-
-	/* Members tell of epochs that the record may have forgotten; a full list is pruned first.
-	 */
-	if (!v->members_synced || v->leader->keys_len == CRDS_KEYS_MAX)
-		return;
-	if (v->keeper.has_made && v->keeper.made.epoch == epoch &&
-		v->keeper.made.term == v->keeper.term) {
-		a = protocol_add(plan, PROTOCOL_PREPARE);
-		if (a)
-			a->key = &v->keeper.made;
-	} else {
-		a = protocol_add(plan, PROTOCOL_KEEPER_EPOCH);
-	}
-	if (!a)
-		return;
-	a->epoch = epoch;
-	a->term = v->keeper.term;
-	a->previous = active && protocol_holds(v, active) ? active->epoch : 0;
-	a->reason = reason;
 }
 
 /* A member that opens the Active key now and not yet the Prepared one. The leader before this term
@@ -163,13 +165,15 @@ void protocol_lead(const struct protocol_view *v, struct protocol_plan *plan)
 	}
 	const struct crds_key *active = crds_key_active(v->leader);
 	const struct crds_key *prepared = crds_key_prepared(v->leader);
-	const char *reason = protocol_why_new_epoch(v, plan);
+	const char *reason = protocol_why_new_epoch(v, v->keeper.term, plan);
 	/* What an earlier leader prepared is an orphan: its secret died with it, or its grants
 	 * are of a lower term. The write that adds the next key abandons it. */
 	const bool mine =
 		prepared && prepared->term == v->keeper.term && protocol_holds(v, prepared);
 	if (mine)
 		activate(v, active, prepared, reason, plan);
-	else if (reason)
-		prepare(v, active, reason, plan);
+	/* Members tell of epochs that the record may have forgotten; a full list is pruned first.
+	 */
+	else if (reason && v->members_synced && v->leader->keys_len < CRDS_KEYS_MAX)
+		prepare(v, PROTOCOL_PREPARE, reason, plan);
 }

@@ -22,9 +22,7 @@ static bool record_is_current(const struct protocol_view *v)
 {
 	const struct protocol_keeper *k = &v->keeper;
 
-	return v->own->incarnation == v->incarnation &&
-	       same_point(&v->own->receiving, &k->receiving) &&
-	       same_point(&v->own->identity, &k->identity) &&
+	return protocol_registered(v) &&
 	       same_point(&v->own->inbox, k->has_next_inbox ? &k->next_inbox : &k->inbox);
 }
 
@@ -46,6 +44,14 @@ static bool for_us(const struct protocol_view *v, const struct crds_grant *g)
 		       (k->has_next_inbox && same_fingerprint(&g->inbox, &k->next_inbox)));
 }
 
+static bool was_refused(const struct protocol_view *v, const struct crds_grant *g)
+{
+	for (size_t i = 0; i < v->refused_len; i++)
+		if (memcmp(v->refused[i].b, g->signature.b, sizeof(g->signature.b)) == 0)
+			return true;
+	return false;
+}
+
 /* The key that a grant is to be accepted for, or NULL. Only grants of the recorded term count:
  * an earlier leader's word is not taken as current (invariant 2). */
 static const struct crds_key *grant_key(const struct protocol_view *v, const struct crds_grant *g)
@@ -54,7 +60,7 @@ static const struct crds_key *grant_key(const struct protocol_view *v, const str
 
 	if (!key || key->state == CRDS_ABANDONED || g->term != v->leader->leader.term ||
 		memcmp(g->from.b, key->fingerprint.b, sizeof(g->from.b)) != 0 ||
-		protocol_holds(v, key) || !for_us(v, g))
+		protocol_holds(v, key) || !for_us(v, g) || was_refused(v, g))
 		return NULL;
 	return key;
 }
@@ -69,35 +75,74 @@ static bool number_is_taken(const struct protocol_view *v, int64_t epoch)
 	return false;
 }
 
-static void accept_grants(
+/* How a signature of the record is taken: a forged one is as if it were not there; what cannot be
+ * told now (there is no memory) is still to come. */
+enum word { WORD_GOOD, WORD_FORGED, WORD_UNKNOWN };
+
+static enum word word_of(int r)
+{
+	return r == 0 ? WORD_GOOD : r == -ERR_NOMEM ? WORD_UNKNOWN : WORD_FORGED;
+}
+
+static void check_pod(
+	struct protocol_plan *plan, enum protocol_check check, struct str pod, struct str pod_uid)
+{
+	struct protocol_action *a = check == PROTOCOL_UNCHECKED && pod_uid.n
+					    ? protocol_add(plan, PROTOCOL_CHECK_LEADER)
+					    : NULL;
+
+	if (!a)
+		return;
+	a->pod = pod;
+	a->pod_uid = pod_uid;
+}
+
+/* At once, and not when a grant has come: it will come from who leads, and before the record says
+ * so from who holds the Lease. */
+static void check_leaders(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	const struct crds_leader *l = &v->leader->leader;
+
+	if (!v->leader->has_leader || !base_str_eq(v->holder_uid, l->pod_uid))
+		check_pod(plan, v->holder_check, v->holder_pod, v->holder_uid);
+	if (v->leader->has_leader)
+		check_pod(plan, v->leader_check, l->pod, l->pod_uid);
+}
+
+/* Asks for what is granted. True while something that may be good is not accepted yet. */
+static bool accept_grants(
 	const struct protocol_view *v, struct pre_context *ctx, struct protocol_plan *plan)
 {
-	bool verified = false;
+	enum word leader = WORD_UNKNOWN;
+	bool verified = false, to_come = false;
 
 	if (!v->leader || !v->leader->has_leader || v->leader_check == PROTOCOL_REFUSED)
-		return;
-	/* At once, and not when the grant has come: it will come from this one. */
-	if (v->leader_check == PROTOCOL_UNCHECKED) {
-		(void)protocol_add(plan, PROTOCOL_CHECK_LEADER);
-		return;
-	}
+		return false;
 	for (size_t i = 0; i < v->own->grants_len; i++) {
 		const struct crds_key *key = grant_key(v, &v->own->grants[i]);
-		if (!key || number_is_taken(v, key->epoch))
+		if (!key)
 			continue;
-		if (!verified && protocol_leader_verify(v->leader, ctx, NULL) < 0)
-			return;
+		if (v->leader_check == PROTOCOL_UNCHECKED || number_is_taken(v, key->epoch)) {
+			to_come = true;
+			continue;
+		}
+		if (!verified)
+			leader = word_of(protocol_leader_verify(v->leader, ctx, NULL));
 		verified = true;
-		if (protocol_key_verify(v->leader, key, ctx, NULL) < 0)
-			continue;
-		struct protocol_action *a = protocol_add(plan, PROTOCOL_ACCEPT);
+		if (leader != WORD_GOOD)
+			return to_come || leader == WORD_UNKNOWN;
+		const enum word word = word_of(protocol_key_verify(v->leader, key, ctx, NULL));
+		to_come |= word != WORD_FORGED;
+		struct protocol_action *a =
+			word == WORD_GOOD ? protocol_add(plan, PROTOCOL_ACCEPT) : NULL;
 		if (!a)
-			return;
+			continue;
 		a->epoch = key->epoch;
 		a->term = v->own->grants[i].term;
 		a->grant = &v->own->grants[i];
 		a->key = key;
 	}
+	return to_come;
 }
 
 size_t protocol_opened(
@@ -149,21 +194,10 @@ static bool inbox_was_used(const struct protocol_view *v)
 	return false;
 }
 
-static bool grants_are_done(const struct protocol_view *v)
-{
-	for (size_t i = 0; i < v->own->grants_len; i++)
-		if (v->leader && v->leader->has_leader && grant_key(v, &v->own->grants[i]))
-			return false;
-	return true;
-}
-
 /* A one-time inbox key changes once what came in it has been opened and said, so that a backup of
  * the record and a later leak of the keeper open nothing. */
 static void renew_inbox(const struct protocol_view *v, struct protocol_plan *plan)
 {
-	/* What came in the old one, before the leader saw the next, is opened first. */
-	if (!grants_are_done(v))
-		return;
 	if (v->keeper.has_next_inbox) {
 		if (same_point(&v->own->inbox, &v->keeper.next_inbox))
 			(void)protocol_add(plan, PROTOCOL_INBOX_COMMIT);
@@ -178,21 +212,51 @@ static void renew_inbox(const struct protocol_view *v, struct protocol_plan *pla
 		(void)protocol_add(plan, PROTOCOL_INBOX_NEXT);
 }
 
+/* Brings the record in line with the keeper; false: it is not yet. */
+static bool keep_record(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	struct protocol_action *a = NULL;
+
+	if (!v->own) {
+		(void)protocol_add(plan, PROTOCOL_RECORD_CREATE);
+		return false;
+	}
+	if (record_is_current(v))
+		return true;
+	/* A write of an earlier keeper of this pod came after we chose our number. Keys are not
+	 * changed under a number, so we take a higher one; nothing was granted to ours. */
+	if (v->own->incarnation >= v->incarnation && !protocol_registered(v)) {
+		a = protocol_add(plan, PROTOCOL_REINCARNATE);
+		if (a)
+			a->incarnation = v->own->incarnation + 1;
+	} else {
+		(void)protocol_add(plan, PROTOCOL_RECORD_UPDATE);
+	}
+	return false;
+}
+
+static bool is_accepting(const struct protocol_plan *plan)
+{
+	for (size_t i = 0; i < plan->actions_len; i++)
+		if (plan->actions[i].kind == PROTOCOL_ACCEPT)
+			return true;
+	return false;
+}
+
 void protocol_member_step(
 	const struct protocol_view *v, struct pre_context *ctx, struct protocol_plan *plan)
 {
-	if (!v->own) {
-		(void)protocol_add(plan, PROTOCOL_RECORD_CREATE);
+	if (!keep_record(v, plan))
 		return;
-	}
-	if (!record_is_current(v)) {
-		(void)protocol_add(plan, PROTOCOL_RECORD_UPDATE);
-		return;
-	}
-	accept_grants(v, ctx, plan);
-	if (!opened_is_current(v))
+	if (v->leader)
+		check_leaders(v, plan);
+	const bool to_come = accept_grants(v, ctx, plan);
+	/* One write tells of all that was granted. */
+	if (!is_accepting(plan) && !opened_is_current(v))
 		(void)protocol_add(plan, PROTOCOL_SAY_OPENED);
 	if (v->boot_ns < v->started_ns + PROTOCOL_SILENT_NS)
 		protocol_wake(plan, v->started_ns + PROTOCOL_SILENT_NS);
-	renew_inbox(v, plan);
+	/* What came in the old inbox, before the leader saw the next, is opened first. */
+	if (!to_come)
+		renew_inbox(v, plan);
 }

@@ -69,11 +69,14 @@ struct protocol_view {
 	const struct crds_functionkey *own;
 	enum protocol_check leader_check; /* of the pod that leads in the recorded term */
 	/* the Lease */
-	bool holding;            /* we hold it and may write now */
+	bool holding; /* we hold it and may write now */
+	bool named;   /* it names us: the answer to the write that took it may be on its way */
 	int64_t transitions;     /* of the Lease, as held */
 	int64_t unheld_since_ns; /* boot clock; 0: it has a holder */
 	int64_t lease_expiry_ns; /* boot clock at which it runs out unless renewed; 0: unheld */
 	int64_t lease_duration_ns;
+	struct str holder_pod, holder_uid; /* another replica that holds it; empty: none does */
+	enum protocol_check holder_check;  /* of that pod */
 	/* for the leader: all Member records of the revision but our own */
 	bool members_synced;
 	const struct protocol_member *members;
@@ -83,23 +86,29 @@ struct protocol_view {
 	/* for who would contend without keys: replicas whose records say that they can open the
 	 * active key; -1: nobody has asked yet */
 	int live_holders;
-	int64_t inbox_used_ns; /* boot clock of the last accepted grant; 0: the inbox is unused */
+	/* boot clock of the last grant that the keeper took or refused; 0: the inbox is unused. In
+	 * the future while refusals repeat. */
+	int64_t inbox_used_ns;
+	/* signatures of grants in our record that the keeper refused for good */
+	const struct crds_signature *refused;
+	size_t refused_len;
 };
 
 enum protocol_kind {
 	/* every replica */
 	PROTOCOL_RECORD_CREATE = 1, /* create our Member record */
 	PROTOCOL_RECORD_UPDATE,     /* bring spec's incarnation, keys and proof up to date */
-	PROTOCOL_CHECK_LEADER,      /* look at the leader's pod */
-	PROTOCOL_ACCEPT,            /* give a grant to the keeper: .epoch, .grant, .key */
-	PROTOCOL_SAY_OPENED,        /* write what we can open and our Ready condition */
-	PROTOCOL_INBOX_NEXT,        /* have the keeper make the next inbox key */
-	PROTOCOL_INBOX_COMMIT,      /* the record has it: wipe the one before */
-	PROTOCOL_ERASE,             /* have the keeper forget .epoch */
-	PROTOCOL_COUNT_HOLDERS,     /* list the Member records, fill live_holders */
+	PROTOCOL_REINCARNATE,   /* our incarnation is taken: the keeper's becomes .incarnation */
+	PROTOCOL_CHECK_LEADER,  /* look at the pod that leads, or is about to: .pod, .pod_uid */
+	PROTOCOL_ACCEPT,        /* give a grant to the keeper: .epoch, .grant, .key */
+	PROTOCOL_SAY_OPENED,    /* write what we can open and our Ready condition */
+	PROTOCOL_INBOX_NEXT,    /* have the keeper make the next inbox key */
+	PROTOCOL_INBOX_COMMIT,  /* the record has it: wipe the one before */
+	PROTOCOL_ERASE,         /* have the keeper forget .epoch */
+	PROTOCOL_COUNT_HOLDERS, /* list the Member records, fill live_holders */
 	/* the leader */
 	PROTOCOL_KEEPER_TERM,  /* have the keeper make the verifying key of .term */
-	PROTOCOL_TAKE_TERM,    /* patch: .term, we lead */
+	PROTOCOL_TAKE_TERM,    /* patch: .term, we lead; if .key, PREPARE in the same write */
 	PROTOCOL_KEEPER_EPOCH, /* have the keeper make .epoch, linked by .previous */
 	PROTOCOL_PREPARE,      /* patch: abandon an orphan, add keeper.made as Prepared */
 	PROTOCOL_ACTIVATE,     /* patch: .epoch becomes Active, the Active one Retired by .reason */
@@ -111,9 +120,10 @@ enum protocol_kind {
 
 struct protocol_action {
 	enum protocol_kind kind;
-	int64_t epoch, term, previous;
+	int64_t epoch, term, previous, incarnation;
 	enum crds_key_state state; /* ACTIVATE: what the Active key becomes */
 	const char *reason;
+	struct str pod, pod_uid;
 	const struct crds_functionkey *member;
 	const struct crds_grant *grant;
 	const struct crds_key *key;
@@ -153,8 +163,10 @@ void protocol_grants(const struct protocol_view *v, struct protocol_plan *plan);
 void protocol_member_step(
 	const struct protocol_view *v, struct pre_context *ctx, struct protocol_plan *plan);
 
-/* Why the Active key must be replaced by the leader; NULL: it may stay. Lowers plan->wake_ns. */
-const char *protocol_why_new_epoch(const struct protocol_view *v, struct protocol_plan *plan);
+/* Why the Active key must be replaced by the leader of this term; NULL: it may stay. Lowers
+ * plan->wake_ns. */
+const char *protocol_why_new_epoch(
+	const struct protocol_view *v, int64_t term, struct protocol_plan *plan);
 
 /* True if a row can be removed now because age and count both allow it. */
 bool protocol_past_retention(const struct protocol_view *v, const struct crds_key *key);
@@ -165,6 +177,10 @@ struct protocol_readiness protocol_ready(const struct protocol_view *v);
  * verifying key. A term that nobody has taken since stays good across a lost and regained Lease
  * and across a restart of the network half. */
 bool protocol_leading(const struct protocol_view *v);
+
+/* True if our Member record is this keeper's, whatever its inbox key. Before that nothing is
+ * granted to us, and we do not contend. */
+bool protocol_registered(const struct protocol_view *v);
 
 /* True if the keeper holds this very key. */
 bool protocol_holds(const struct protocol_view *v, const struct crds_key *key);

@@ -1,29 +1,15 @@
 /* Single steps of the protocol, as tables: a view goes in, the wanted actions come out. Keys here
  * are bytes that name themselves; what needs signatures is in chain_test.c. */
-#include "pkg/protocol/test_scene.h"
+#include "pkg/protocol/test_steps.h"
 
 static void quiet(struct scene *s)
 {
 	(void)s;
 }
 
-static void start_nothing(struct scene *s)
-{
-	s->v.own = NULL;
-	s->v.holding = false;
-}
-
 static void not_synced(struct scene *s)
 {
 	s->v.synced = false;
-}
-
-static void new_incarnation(struct scene *s)
-{
-	s->v.incarnation = 2;
-	s->v.keeper = (struct protocol_keeper){
-		.receiving = point('r', 9), .inbox = point('i', 9), .identity = point('d', 9)};
-	s->v.holding = false;
 }
 
 static void won_first(struct scene *s)
@@ -89,6 +75,27 @@ static void lost_the_lease(struct scene *s)
 	s->v.holding = false;
 	s->leader.rotation_after_epoch = 5;
 	(void)add_member(s, "x", PROTOCOL_CHECKED);
+}
+
+static void won_over_other_key_made(struct scene *s)
+{
+	won_over_other_keeper_ready(s);
+	hold(s, 2);
+	s->v.keeper.held[1].made = true;
+	s->v.keeper.has_made = true;
+	s->v.keeper.made = (struct crds_key){.epoch = 2, .term = 8, .key = point('a', 2)};
+}
+
+static void won_over_other_members_unknown(struct scene *s)
+{
+	won_over_other_keeper_ready(s);
+	s->v.members_synced = false;
+}
+
+static void won_over_other_inherits(struct scene *s)
+{
+	won_over_other_members_unknown(s);
+	s->leader.on_leader_change = CRDS_INHERIT;
 }
 
 static void new_term(struct scene *s)
@@ -273,98 +280,15 @@ static void member_opened(struct scene *s)
 	opened(&s->others[0], 1);
 }
 
-static void held_but_pruned(struct scene *s)
-{
-	add_key(s, 3, CRDS_ABANDONED, 3);
-	hold(s, 2);
-	hold(s, 3);
-}
-
-static void retired_over_age_not_count(struct scene *s)
-{
-	add_key(s, 2, CRDS_RETIRED, 3);
-	hold(s, 2);
-	opened(&s->own, 2);
-	s->leader.keys[1].retired_ns = 1;
-	s->v.wall_ns = 100 * 24 * 3600 * SECOND;
-	s->leader.keys[0].activated_ns = s->v.wall_ns;
-}
-
-static void retired_over_both(struct scene *s)
-{
-	retired_over_age_not_count(s);
-	s->leader.retention_max_epochs = 0;
-}
-
-static void inbox_used(struct scene *s)
-{
-	s->own.grants[0] = (struct crds_grant){.epoch = 1,
-		.term = 3,
-		.incarnation = 1,
-		.from = fingerprint(point('a', 1)),
-		.to = fingerprint(point('r', 0)),
-		.inbox = fingerprint(point('i', 0))};
-	s->own.grants_len = 1;
-	s->v.inbox_used_ns = s->v.boot_ns - 2 * SECOND;
-}
-
-static void granted(struct scene *s)
-{
-	inbox_used(s);
-	s->v.holding = false;
-	s->v.keeper.held_len = 0;
-	s->own.opened_len = 0;
-	s->own.active_epoch = 0;
-	s->own.conditions[0].status = CRDS_FALSE;
-	s->own.conditions[0].reason = STR("WaitingForGrant");
-	s->v.leader_check = PROTOCOL_UNCHECKED;
-}
-
-static void granted_before_inbox_next(struct scene *s)
-{
-	granted(s);
-	s->v.keeper.has_next_inbox = true;
-	s->v.keeper.next_inbox = s->own.inbox = point('i', 1);
-}
-
-static void inbox_used_just_now(struct scene *s)
-{
-	inbox_used(s);
-	s->v.inbox_used_ns = s->v.boot_ns;
-}
-
-static void inbox_next_unwritten(struct scene *s)
-{
-	inbox_used(s);
-	s->v.keeper.has_next_inbox = true;
-	s->v.keeper.next_inbox = point('i', 1);
-}
-
-static void inbox_next_written(struct scene *s)
-{
-	inbox_next_unwritten(s);
-	s->own.inbox = point('i', 1);
-}
-
 static void deleting(struct scene *s)
 {
 	s->leader.deleting = true;
 	s->leader.rotation_after_epoch = 5;
 }
 
-#define NONE 0
-static const struct {
-	const char *name;
-	void (*set)(struct scene *);
-	enum protocol_kind want[4];
-	int64_t epoch, term; /* of the first action, where not 0 */
-	const char *reason;
-	bool wakes;
-} rows[] = {
+static const struct step_row rows[] = {
 	{"a quiet revision has nothing to do", quiet, {NONE}},
 	{"nothing is done before the records were read", not_synced, {NONE}},
-	{"first of all, a record of our own", start_nothing, {PROTOCOL_RECORD_CREATE}},
-	{"a restarted keeper is registered", new_incarnation, {PROTOCOL_RECORD_UPDATE}},
 	{"the first leader makes a verifying key", won_first, {PROTOCOL_KEEPER_TERM}, .term = 1},
 	{"then takes the term", won_first_keeper_ready, {PROTOCOL_TAKE_TERM}, .term = 1},
 	{"then makes the first epoch", won_first_leads, {PROTOCOL_KEEPER_EPOCH}, .epoch = 1,
@@ -373,8 +297,12 @@ static const struct {
 	{"and activates at once, as nobody reads yet", won_first_prepared, {PROTOCOL_ACTIVATE},
 		.epoch = 1},
 	{"a term is above the recorded one", won_over_other, {PROTOCOL_KEEPER_TERM}, .term = 8},
-	{"the keeper's term is taken, not made again", won_over_other_keeper_ready,
-		{PROTOCOL_TAKE_TERM}, .term = 8},
+	{"a term that needs a new key is taken with it", won_over_other_keeper_ready,
+		{PROTOCOL_KEEPER_EPOCH}, .epoch = 2, .term = 8, .reason = "LeaderChanged"},
+	{"in one write", won_over_other_key_made, {PROTOCOL_TAKE_TERM}, .epoch = 2, .term = 8,
+		.reason = "LeaderChanged"},
+	{"which waits for the members", won_over_other_members_unknown, {NONE}},
+	{"but not to inherit", won_over_other_inherits, {PROTOCOL_TAKE_TERM}, .term = 8},
 	{"who lost the Lease writes nothing", lost_the_lease, {NONE}},
 	{"a new leader makes a new epoch", new_term, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
 		.reason = "LeaderChanged"},
@@ -411,49 +339,13 @@ static const struct {
 	{"a grant to a used inbox is made again", member_granted_to_older_inbox, {PROTOCOL_GRANT}},
 	{"a restarted member is granted again", member_restarted, {PROTOCOL_GRANT}},
 	{"who opened it needs no grant of any term", member_opened, {NONE}},
-	{"what the record gave up is erased", held_but_pruned, {PROTOCOL_ERASE, PROTOCOL_ERASE},
-		.epoch = 2},
-	{"age alone does not erase", retired_over_age_not_count, {NONE}},
-	{"age and count do", retired_over_both, {PROTOCOL_PRUNE}, .epoch = 2},
-	{"an inbox key is wiped when all that came in it is accepted", granted_before_inbox_next,
-		{PROTOCOL_CHECK_LEADER}},
-	{"a used inbox key changes", inbox_used, {PROTOCOL_INBOX_NEXT}},
-	{"after a rest", inbox_used_just_now, {NONE}, .wakes = true},
-	{"the next one is written", inbox_next_unwritten, {PROTOCOL_RECORD_UPDATE}},
-	{"and then the old one wiped", inbox_next_written, {PROTOCOL_INBOX_COMMIT}},
 	{"a record that goes away is left alone", deleting, {NONE}},
 };
 
 static void test_steps(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		static struct scene s;
-		static struct protocol_plan plan;
-		size_t n = 0;
-		settled(&s);
-		rows[i].set(&s);
-		protocol_step(&s.v, NULL, &plan);
-		for (; n < ARRAY_LEN(rows[i].want) && rows[i].want[n]; n++)
-			if (n >= plan.actions_len || plan.actions[n].kind != rows[i].want[n])
-				fail_msg("%s: action %zu: wanted %s, got %s", rows[i].name, n,
-					protocol_kind_name(rows[i].want[n]),
-					n < plan.actions_len
-						? protocol_kind_name(plan.actions[n].kind)
-						: "nothing");
-		if (plan.actions_len != n)
-			fail_msg("%s: %zu actions, wanted %zu; the next is %s", rows[i].name,
-				plan.actions_len, n, protocol_kind_name(plan.actions[n].kind));
-		const struct protocol_action *a = &plan.actions[0];
-		if ((rows[i].epoch && a->epoch != rows[i].epoch) ||
-			(rows[i].term && a->term != rows[i].term))
-			fail_msg("%s: epoch %lld, term %lld", rows[i].name, (long long)a->epoch,
-				(long long)a->term);
-		if (rows[i].reason && (!a->reason || strcmp(a->reason, rows[i].reason) != 0))
-			fail_msg("%s: reason %s", rows[i].name, a->reason ? a->reason : "none");
-		if (rows[i].wakes && plan.wake_ns <= s.v.boot_ns)
-			fail_msg("%s: sleeps on", rows[i].name);
-	}
+	run_steps(rows, ARRAY_LEN(rows));
 }
 
 static void test_a_thousand_members_come_in_slices(void **state)

@@ -17,17 +17,21 @@ static int64_t newer_keys(const struct crds_functionkey *leader, const struct cr
 	return n;
 }
 
+/* Wall clock at which a row's time is over; 0: not as long as there are no more rows after it. */
+static int64_t retention_ends(const struct crds_functionkey *leader, const struct crds_key *key)
+{
+	if (!final_state(key->state) || key->retired_ns == 0 ||
+		newer_keys(leader, key) < leader->retention_max_epochs)
+		return 0;
+	return key->retired_ns + leader->retention_min_age_s * NS_PER_S;
+}
+
 /* Age and count both must allow it. */
 bool protocol_past_retention(const struct protocol_view *v, const struct crds_key *key)
 {
-	const struct crds_functionkey *l = v->leader;
+	const int64_t at = retention_ends(v->leader, key);
 
-	if (key->state == CRDS_ABANDONED)
-		return true;
-	if (!final_state(key->state) || key->retired_ns == 0)
-		return false;
-	return v->wall_ns - key->retired_ns >= l->retention_min_age_s * NS_PER_S &&
-	       newer_keys(l, key) >= l->retention_max_epochs;
+	return key->state == CRDS_ABANDONED || (at != 0 && v->wall_ns >= at);
 }
 
 /* A full list has to lose a row before the next epoch fits: Abandoned first, then the oldest. */
@@ -57,9 +61,19 @@ static const struct crds_key *to_prune(const struct protocol_view *v, struct pro
 			(tight || v->leader->keys[i].state != CRDS_ABANDONED))
 			return &v->leader->keys[i];
 	/* Before its time only where the next epoch is needed and would not fit. */
-	if (v->leader->keys_len == CRDS_KEYS_MAX && protocol_why_new_epoch(v, plan))
+	if (v->leader->keys_len == CRDS_KEYS_MAX && protocol_why_new_epoch(v, v->keeper.term, plan))
 		return oldest_final(v->leader);
 	return NULL;
+}
+
+/* That a row's time is over is no event: nobody writes it. */
+static void wake_for_the_next(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	for (size_t i = 0; i < v->leader->keys_len; i++) {
+		const int64_t at = retention_ends(v->leader, &v->leader->keys[i]);
+		if (at > v->wall_ns && v->leader->keys[i].state != CRDS_ABANDONED)
+			protocol_wake(plan, v->boot_ns + (at - v->wall_ns));
+	}
 }
 
 void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan)
@@ -67,6 +81,7 @@ void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan)
 	if (!v->leader)
 		return;
 	if (protocol_leading(v)) {
+		wake_for_the_next(v, plan);
 		const struct crds_key *key = to_prune(v, plan);
 		struct protocol_action *a = key ? protocol_add(plan, PROTOCOL_PRUNE) : NULL;
 		if (a) {

@@ -22,6 +22,7 @@ const char *protocol_kind_name(enum protocol_kind kind)
 	static const char *const names[PROTOCOL_KIND_COUNT] = {
 		[PROTOCOL_RECORD_CREATE] = "record-create",
 		[PROTOCOL_RECORD_UPDATE] = "record-update",
+		[PROTOCOL_REINCARNATE] = "reincarnate",
 		[PROTOCOL_CHECK_LEADER] = "check-leader",
 		[PROTOCOL_ACCEPT] = "accept",
 		[PROTOCOL_SAY_OPENED] = "say-opened",
@@ -59,6 +60,15 @@ bool protocol_leading(const struct protocol_view *v)
 	       base_str_eq(v->leader->leader.pod_uid, v->pod_uid) &&
 	       v->leader->leader.incarnation == v->incarnation &&
 	       memcmp(v->leader->leader.verifying.b, v->keeper.verifying.b, 33) == 0;
+}
+
+bool protocol_registered(const struct protocol_view *v)
+{
+	const struct crds_functionkey *own = v->own;
+
+	return own && own->incarnation == v->incarnation &&
+	       memcmp(own->receiving.b, v->keeper.receiving.b, sizeof(own->receiving.b)) == 0 &&
+	       memcmp(own->identity.b, v->keeper.identity.b, sizeof(own->identity.b)) == 0;
 }
 
 struct protocol_readiness protocol_ready(const struct protocol_view *v)

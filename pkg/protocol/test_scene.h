@@ -148,4 +148,12 @@ static inline void settled(struct scene *s)
 	opened(&s->own, 1);
 }
 
+static inline bool plans(const struct protocol_plan *plan, enum protocol_kind kind)
+{
+	for (size_t i = 0; i < plan->actions_len; i++)
+		if (plan->actions[i].kind == kind)
+			return true;
+	return false;
+}
+
 #endif

@@ -1,0 +1,160 @@
+/* Single steps of a member, and what a replica keeps and erases. */
+#include "pkg/protocol/test_steps.h"
+
+static void start_nothing(struct scene *s)
+{
+	s->v.own = NULL;
+	s->v.holding = false;
+}
+
+static void new_incarnation(struct scene *s)
+{
+	s->v.incarnation = 2;
+	s->v.keeper = (struct protocol_keeper){
+		.receiving = point('r', 9), .inbox = point('i', 9), .identity = point('d', 9)};
+	s->v.holding = false;
+}
+
+static void number_taken(struct scene *s)
+{
+	new_incarnation(s);
+	s->own.incarnation = 2;
+}
+
+static void held_but_pruned(struct scene *s)
+{
+	add_key(s, 3, CRDS_ABANDONED, 3);
+	hold(s, 2);
+	hold(s, 3);
+}
+
+static void retired_over_age_not_count(struct scene *s)
+{
+	add_key(s, 2, CRDS_RETIRED, 3);
+	hold(s, 2);
+	opened(&s->own, 2);
+	s->leader.keys[1].retired_ns = 1;
+	s->v.wall_ns = 100 * 24 * 3600 * SECOND;
+	s->leader.keys[0].activated_ns = s->v.wall_ns;
+}
+
+static void retired_over_both(struct scene *s)
+{
+	retired_over_age_not_count(s);
+	s->leader.retention_max_epochs = 0;
+}
+
+static void retired_over_count_not_age(struct scene *s)
+{
+	retired_over_both(s);
+	s->leader.keys[1].retired_ns = s->v.wall_ns - 23 * 3600 * SECOND;
+}
+
+static void inbox_used(struct scene *s)
+{
+	s->own.grants[0] = (struct crds_grant){.epoch = 1,
+		.term = 3,
+		.incarnation = 1,
+		.from = fingerprint(point('a', 1)),
+		.to = fingerprint(point('r', 0)),
+		.inbox = fingerprint(point('i', 0))};
+	s->own.grants_len = 1;
+	s->v.inbox_used_ns = s->v.boot_ns - 2 * SECOND;
+}
+
+static void granted(struct scene *s)
+{
+	inbox_used(s);
+	s->v.holding = false;
+	s->v.keeper.held_len = 0;
+	s->own.opened_len = 0;
+	s->own.active_epoch = 0;
+	s->own.conditions[0].status = CRDS_FALSE;
+	s->own.conditions[0].reason = STR("WaitingForGrant");
+	s->v.leader_check = PROTOCOL_UNCHECKED;
+}
+
+static void granted_before_inbox_next(struct scene *s)
+{
+	granted(s);
+	s->v.keeper.has_next_inbox = true;
+	s->v.keeper.next_inbox = s->own.inbox = point('i', 1);
+}
+
+static void inbox_next_and_forged(struct scene *s)
+{
+	granted_before_inbox_next(s);
+	s->own.grants[0].signature = (struct crds_signature){.b = {7}};
+	s->v.refused = &s->own.grants[0].signature;
+	s->v.refused_len = 1;
+	s->v.leader_check = PROTOCOL_CHECKED;
+}
+
+static void another_holds_the_lease(struct scene *s)
+{
+	s->v.holding = false;
+	lead_in(s, "before", 3);
+	s->v.holder_pod = STR("next");
+	s->v.holder_uid = STR("next-uid");
+}
+
+static void the_holder_was_looked_at(struct scene *s)
+{
+	another_holds_the_lease(s);
+	s->v.holder_check = PROTOCOL_CHECKED;
+}
+
+static void inbox_used_just_now(struct scene *s)
+{
+	inbox_used(s);
+	s->v.inbox_used_ns = s->v.boot_ns;
+}
+
+static void inbox_next_unwritten(struct scene *s)
+{
+	inbox_used(s);
+	s->v.keeper.has_next_inbox = true;
+	s->v.keeper.next_inbox = point('i', 1);
+}
+
+static void inbox_next_written(struct scene *s)
+{
+	inbox_next_unwritten(s);
+	s->own.inbox = point('i', 1);
+}
+
+static const struct step_row rows[] = {
+	{"first of all, a record of our own", start_nothing, {PROTOCOL_RECORD_CREATE}},
+	{"a restarted keeper is registered", new_incarnation, {PROTOCOL_RECORD_UPDATE}},
+	{"a number that an earlier keeper took is given up", number_taken, {PROTOCOL_REINCARNATE}},
+	{"what the record gave up is erased", held_but_pruned, {PROTOCOL_ERASE, PROTOCOL_ERASE},
+		.epoch = 2},
+	{"age alone does not erase", retired_over_age_not_count, {NONE}},
+	{"age and count do", retired_over_both, {PROTOCOL_PRUNE}, .epoch = 2},
+	{"an inbox key is wiped when all that came in it is accepted", granted_before_inbox_next,
+		{PROTOCOL_CHECK_LEADER}},
+	{"a row that is past its count wakes when its age is over", retired_over_count_not_age,
+		{NONE}, .wakes = true},
+	{"what the keeper refused is not waited for", inbox_next_and_forged,
+		{PROTOCOL_INBOX_COMMIT}},
+	{"who holds the Lease is looked at before it leads", another_holds_the_lease,
+		{PROTOCOL_CHECK_LEADER}},
+	{"once", the_holder_was_looked_at, {NONE}},
+	{"a used inbox key changes", inbox_used, {PROTOCOL_INBOX_NEXT}},
+	{"after a rest", inbox_used_just_now, {NONE}, .wakes = true},
+	{"the next one is written", inbox_next_unwritten, {PROTOCOL_RECORD_UPDATE}},
+	{"and then the old one wiped", inbox_next_written, {PROTOCOL_INBOX_COMMIT}},
+};
+
+static void test_steps(void **state)
+{
+	(void)state;
+	run_steps(rows, ARRAY_LEN(rows));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
