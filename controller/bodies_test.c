@@ -120,9 +120,9 @@ static const struct body {
 	{"owner", owner, NULL, "{\"metadata\":{\"resourceVersion\":\"42\"," OWNER "}}"},
 	{"status", status, NULL,
 		"{\"status\":{\"observedGeneration\":7,\"members\":{\"total\":3,\"ready\":2,"
-		"\"summary\":\"2/3\"},\"conditions\":[" CONDITION("Ready") "," CONDITION("LeaderEle"
-											 "cted") "," CONDITION(
-			"KeyPublished") "," CONDITION("MembersReady") "," CONDITION("NoHolder") "," CONDITION("HistoryLost") "]}}"},
+		"\"summary\":\"2/3\"},\"conditions\":[" CONDITION("Ready") "," CONDITION(
+			"LeaderEle"
+			"cted") "," CONDITION("KeyPublished") "," CONDITION("MembersReady") "," CONDITION("NoHolder") "," CONDITION("HistoryLost") "]}}"},
 	{"service", service, &controller_service_kind,
 		"{\"apiVersion\":\"v1\",\"kind\":\"Service\"," OF_RECORD
 		"}},\"spec\":{\"clusterIP\":\"None\"," PORTS "}}"},

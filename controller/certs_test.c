@@ -138,7 +138,7 @@ static void test_begins(void **state)
 	story_end(&s);
 }
 
-/* Years of it, looked at daily: at no time do API servers meet a certificate that they do not
+/* Years of it, looked at every week: at no time do API servers meet a certificate that they do not
  * trust, neither with the bundle of now nor with the one from before the last write. */
 static void test_years(void **state)
 {
@@ -150,7 +150,7 @@ static void test_years(void **state)
 	story_begin(&s, 365 * DAY, 90 * DAY);
 	(void)step(&s, false, NULL);
 	publish(&s);
-	for (int day = 0; day < 4 * 365; day++, s.fake.wall_ns += DAY) {
+	for (int week = 0; week < 4 * 52; week++, s.fake.wall_ns += 7 * DAY) {
 		base_buf_clear(&before);
 		assert_ok("copy", base_buf_add_str(&before, base_buf_str(&s.trusted), err));
 		const char *why = step(&s, true, NULL);

@@ -46,8 +46,9 @@ static int say_ready(void *ctx, struct http_request *r, struct err *err)
 	(void)err;
 	if (f->injector && !controller_injector_ready(f->injector))
 		http_reply_problem(r, 503, NULL, "not ready",
-			STR("the webhook has no certificate yet, or the agent's podtemplate cannot "
-			    "be watched: see the log"),
+			STR("the webhook's certificate cannot be used, or its secret or the "
+			    "agent's "
+			    "podtemplate cannot be watched: see the log"),
 			1);
 	else if (controller_runner_synced(f->runner))
 		http_reply(r, 200, "text/plain", STR("ok\n"));

@@ -324,7 +324,7 @@ static void test_template_without_env(void **state)
 
 	assert_ok("inject", controller_inject(t, base_str(rows[0].review), &answer, &done, err));
 	patch_of(base_buf_str(&answer), &patch);
-	assert_non_null(strstr((const char *)patch.data,
+	assert_non_null(strstr(patch.len ? (const char *)patch.data : "",
 		OP("add", "/spec/initContainers/0/env", "[]") "," AGENT_ENV(
 			"FUNCTIONKEY_REVISION", "single")));
 	base_free(t);

@@ -239,7 +239,9 @@ void controller_injector_drain(struct controller_injector *i)
 
 bool controller_injector_ready(const struct controller_injector *i)
 {
-	return i->has_certificate && kube_informer_synced(i->slots[INJECTOR_TEMPLATE].informer);
+	return kube_informer_synced(i->slots[INJECTOR_TEMPLATE].informer) &&
+	       kube_informer_synced(i->slots[INJECTOR_SECRET].informer) &&
+	       (i->has_certificate || i->texts[CONTROLLER_SERVING].len == 0);
 }
 
 void controller_injector_collect(const struct controller_injector *i)

@@ -32,7 +32,9 @@ void controller_injector_activate(struct controller_injector *i, bool active);
 /* From now on connections end with their next answer. */
 void controller_injector_drain(struct controller_injector *i);
 
-/* The caches are filled and there is a certificate to serve with. */
+/* The caches are filled, and the certificate that is there is served. That there is none yet is no
+ * reason to wait: a replica that acts without a webhook, from before an upgrade, makes none and is
+ * replaced only once this one is ready. */
 bool controller_injector_ready(const struct controller_injector *i);
 
 /* Brings the metrics up to date: before each scrape. */

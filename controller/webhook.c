@@ -17,6 +17,7 @@
 #define CHAIN_MAX      4                                     /* certificates behind the first */
 #define ANSWER_MAX     (8u << 20)
 #define ANSWER_HEADERS 512
+#define CLOSING_ROUNDS 5 /* of the loop, in which libwebsockets closes its handles */
 
 struct certificate {
 	X509 *leaf;
@@ -31,7 +32,9 @@ struct controller_webhook {
 	struct certificate certificate;
 	struct controller_webhook_stats stats;
 	uint64_t bodies; /* bytes that requests under way have announced */
-	bool draining;
+	uv_timer_t closing;
+	unsigned rounds;
+	bool draining, timer_open;
 };
 
 /* A request. libwebsockets gives it zeroed memory. */
@@ -337,6 +340,7 @@ static int start(struct controller_webhook *w, struct err *err)
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 			   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
 			   LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN |
+			   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
 			   LWS_SERVER_OPTION_NO_LWS_SYSTEM_STATES,
 		.foreign_loops = loops,
 		.fd_limit_per_thread = FD_MAX,
@@ -374,19 +378,45 @@ int controller_webhook_new(const struct controller_webhook_config *config,
 	if (!w)
 		return FAIL(err, ERR_NOMEM, "webhook");
 	w->config = *config;
+	if (uv_timer_init(config->loop, &w->closing) != 0)
+		return FAIL(err, ERR_TERMINAL, "timer");
+	w->timer_open = true;
 	TRY(start(w, err));
 	*ret_w = STEAL(w);
 	return 0;
+}
+
+static void forget(uv_handle_t *timer)
+{
+	base_free(container_of((uv_timer_t *)timer, struct controller_webhook, closing));
+}
+
+/* On a loop that is not its own, libwebsockets wants to be told twice: its memory goes once its
+ * handles are closed. */
+static void on_closing(uv_timer_t *timer)
+{
+	struct controller_webhook *w = container_of(timer, struct controller_webhook, closing);
+
+	if (++w->rounds < CLOSING_ROUNDS)
+		return;
+	lws_context_destroy(w->lws);
+	certificate_done(&w->certificate);
+	uv_close((uv_handle_t *)timer, forget);
 }
 
 struct controller_webhook *controller_webhook_free(struct controller_webhook *w)
 {
 	if (!w)
 		return NULL;
-	if (w->lws)
-		lws_context_destroy(w->lws);
-	certificate_done(&w->certificate);
-	return base_free(w);
+	if (!w->timer_open)
+		return base_free(w);
+	if (!w->lws) {
+		uv_close((uv_handle_t *)&w->closing, forget);
+		return NULL;
+	}
+	lws_context_destroy(w->lws);
+	(void)uv_timer_start(&w->closing, on_closing, 0, 1);
+	return NULL;
 }
 
 void controller_webhook_drain(struct controller_webhook *w)

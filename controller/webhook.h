@@ -38,8 +38,8 @@ struct controller_webhook_config {
 int controller_webhook_new(const struct controller_webhook_config *config,
 	struct controller_webhook **ret_w, struct err *err) must_check;
 
-/* Cuts all connections. Memory goes when the loop has closed the server's handles: run it once
- * more. NULL is fine. Returns NULL. */
+/* Cuts all connections. Memory goes when the loop has closed the server's handles: run it until it
+ * is empty. NULL is fine. Returns NULL. */
 struct controller_webhook *controller_webhook_free(struct controller_webhook *w);
 CLEANUP_FREE(struct controller_webhook, controller_webhook_free);
 

@@ -4,6 +4,7 @@
 #include "controller/webhook.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -287,22 +288,43 @@ static void no_tls(struct client *c)
 	c->good = c->good && (n <= 0 || c->text[0] == 0x15); /* the end, or an alert */
 }
 
+/* How many of the sockets the server has closed. */
+static size_t closed_of(const int *fds, size_t n)
+{
+	size_t closed = 0;
+	char byte;
+
+	for (size_t i = 0; i < n; i++) {
+		const ssize_t got = recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+		closed += got == 0 || (got < 0 && errno != EAGAIN);
+	}
+	return closed;
+}
+
 static void too_many(struct client *c)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(c->world->port)};
 	int fds[2 * CONTROLLER_WEBHOOK_CONNECTIONS];
+	size_t closed = 0;
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		(void)connect(fds[i], (const struct sockaddr *)&a, sizeof(a));
 	}
-	(void)usleep(100000);
+	for (int i = 0; i < 500 && closed < CONTROLLER_WEBHOOK_CONNECTIONS; i++) {
+		(void)usleep(10000);
+		closed = closed_of(fds, ARRAY_LEN(fds));
+	}
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		(void)close(fds[i]);
-	(void)usleep(50000);
 	/* and then there is room again */
-	c->good = client_connect(c) && client_post(c, "/inject", "x", "1:x");
+	for (int i = 0; i < 100 && !c->good; i++) {
+		(void)usleep(10000);
+		c->good = client_connect(c) && client_post(c, "/inject", "x", "1:x");
+		client_close(c);
+	}
+	c->good = c->good && closed == CONTROLLER_WEBHOOK_CONNECTIONS;
 }
 
 /* Each is answered with that status, and the connection ends. */
@@ -437,27 +459,44 @@ static void test_drain(void **state)
 	world_end(&world);
 }
 
+/* A port of this machine that somebody else listens on. */
+static int take_port(char address[static 32])
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t n = sizeof(a);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	(void)snprintf(address, 32, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
+	return fd;
+}
+
 static void test_cannot_listen(void **state)
 {
 	static const char *const addresses[] = {
 		"", "x", "1.2.3.4", "localhost:1", "1.2.3.4:99999", "[::1:1", "[1.2.3.4]:1", ":1"};
-	struct world world;
-	char taken[32];
+	const struct env env = base_env_system();
 	struct controller_webhook *w = NULL;
-	struct controller_webhook_config config = {.address = taken};
+	uv_loop_t loop;
+	char taken[32];
+	const int fd = take_port(taken);
+	struct controller_webhook_config config = {.loop = &loop, .clock = env.clock};
 	(void)state;
 
-	world_begin(&world);
-	config.loop = &world.loop;
-	config.clock = world.env.clock;
+	assert_int_equal(uv_loop_init(&loop), 0);
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		config.address = addresses[i];
 		assert_class(addresses[i], ERR_INVALID, controller_webhook_new(&config, &w, err));
 	}
-	(void)snprintf(taken, sizeof(taken), "127.0.0.1:%u", (unsigned)world.port);
 	config.address = taken;
 	assert_class("taken", ERR_TERMINAL, controller_webhook_new(&config, &w, err));
-	world_end(&world);
+	assert_null(w);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	(void)close(fd);
 }
 
 int main(void)
