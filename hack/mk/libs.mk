@@ -8,6 +8,7 @@ SRC_kube := $(call not_lib,pkg/kube)
 SRC_apitest := pkg/kube/apitest_lease_main.c
 SRC_informer_apitest := pkg/kube/informer_apitest_tap_main.c
 SRC_http := $(call not_lib,pkg/http)
+SRC_bhttp := $(call not_lib,pkg/bhttp)
 SRC_kmsg := $(call not_lib,pkg/kmsg)
 SRC_protocol := $(call not_lib,pkg/protocol)
 SRC_crds := $(call not_lib,crds)
@@ -25,7 +26,7 @@ SRC_keeper := $(call not_lib,keeper)
 SRC_sim := $(call not_lib,sim)
 # PID 1 of the sidecar, also a program of its own: without libraries it takes 1.2 MiB less.
 SRC_supervisor := agent/supervisor.c
-ARCHIVES := base kube apitest informer_apitest http kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor sim
+ARCHIVES := base kube apitest informer_apitest http bhttp kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor sim
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
@@ -33,7 +34,8 @@ NEED_kmsg := kmsg base
 NEED_kube := kube base
 NEED_apitest := apitest kube base
 NEED_informer_apitest := informer_apitest kube base
-NEED_http := http base
+NEED_http := http kube base
+NEED_bhttp := bhttp base
 NEED_crds := crds kube base
 NEED_pre := pre_hold pre_send pre_public base
 NEED_vectors := vectors pre_hold pre_send pre_public base
@@ -42,9 +44,9 @@ NEED_protocol := protocol crds kmsg kube pre_public base
 # Tests of the pure steps sign what they then verify.
 TEST_NEED_protocol := protocol crds kmsg kube pre_hold pre_send pre_public base
 NEED_controller := controller protocol crds kmsg kube http pre_public base
-NEED_agent := agent protocol crds kmsg kube http envelope_seal envelope pre_send pre_public base
+NEED_agent := agent protocol crds kmsg kube http bhttp envelope_seal envelope pre_send pre_public base
 # Tests of the agent have real keepers in process.
-TEST_NEED_agent := agent keeper protocol crds kmsg kube http envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+TEST_NEED_agent := agent keeper protocol crds kmsg kube http bhttp envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_supervisor := supervisor base
 NEED_sim := sim $(TEST_NEED_agent)
@@ -53,7 +55,8 @@ SYS_kmsg := -lcrypto
 SYS_kube := -lcurl -luv -ljson-c -lyaml -lcrypto
 SYS_apitest := $(SYS_kube)
 SYS_informer_apitest := $(SYS_kube)
-SYS_http := -lmicrohttpd -luv -lcrypto
+SYS_http := -lmicrohttpd $(SYS_kube)
+SYS_bhttp := -lcrypto
 SYS_crds := $(SYS_kube)
 SYS_pre := -lsecp256k1 -lcrypto
 SYS_vectors := -ljson-c $(SYS_pre)

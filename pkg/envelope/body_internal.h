@@ -24,6 +24,10 @@ struct envelope_keys {
 void envelope_keys_wipe(struct envelope_keys *keys);
 CLEANUP_DONE(struct envelope_keys, envelope_keys_wipe);
 
+/* HMAC-SHA256 with a 32-byte key (RFC 2104). TERMINAL. */
+int envelope_hmac(struct envelope_context *ctx, const uint8_t key[static SECRET_LEN],
+	struct str message, uint8_t *ret, struct err *err) must_check;
+
 /* The body's key and the commitment to it, from the message secret k and the protected header's
  * bytes. TERMINAL. */
 int envelope_keys_derive(struct envelope_context *ctx, struct str protected, const struct secret *k,

@@ -52,7 +52,8 @@ static int fp_cmp(const struct envelope_recipient *a, const struct envelope_reci
 
 static int check_recipients(const struct envelope_header *h, struct err *err)
 {
-	if (h->recipient_count == 0)
+	/* A response may be sealed under its request's key: pkg/envelope/response.h. */
+	if (h->recipient_count == 0 && h->kind != ENVELOPE_RESPONSE)
 		return REFUSE(err, SHAPE, "no recipients");
 	if (h->recipient_count > ENVELOPE_RECIPIENTS_MAX)
 		return REFUSE(err, SIZE, "too many recipients");

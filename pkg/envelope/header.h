@@ -103,7 +103,8 @@ struct envelope_header {
 					     */
 	uint8_t context[ENVELOPE_HASH_LEN]; /* SHA-256 of the grant's or share's context */
 	struct str attributes[ENVELOPE_ATTRIBUTE_COUNT]; /* p == NULL: absent; "" is present */
-	size_t recipient_count;                          /* 1 … ENVELOPE_RECIPIENTS_MAX */
+	/* 1 … ENVELOPE_RECIPIENTS_MAX; a response may have none: response.h */
+	size_t recipient_count;
 	struct envelope_recipient recipients[ENVELOPE_RECIPIENTS_MAX]; /* strictly ascending fp */
 };
 

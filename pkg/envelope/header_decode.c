@@ -103,7 +103,7 @@ static int read_recipient(struct envelope_cbor *d, struct envelope_recipient *r,
 
 static int read_recipients(struct envelope_cbor *d, struct envelope_header *h, struct err *err)
 {
-	TRY(envelope_cbor_array(d, 1, ENVELOPE_RECIPIENTS_MAX, &h->recipient_count, err));
+	TRY(envelope_cbor_array(d, 0, ENVELOPE_RECIPIENTS_MAX, &h->recipient_count, err));
 	for (size_t i = 0; i < h->recipient_count; i++)
 		TRY(read_recipient(d, &h->recipients[i], err));
 	return envelope_cbor_leave(d, err);

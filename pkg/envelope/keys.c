@@ -41,7 +41,7 @@ int envelope_hash(struct envelope_context *ctx, struct str bytes,
 
 /* HMAC-SHA256 with a 32-byte key (RFC 2104) over the reused digest context: EVP_MAC sets up three
  * contexts for each key, which costs more than the four blocks hashed here. */
-static int hmac(struct envelope_context *ctx, const uint8_t key[static SECRET_LEN],
+int envelope_hmac(struct envelope_context *ctx, const uint8_t key[static SECRET_LEN],
 	struct str message, uint8_t *ret, struct err *err)
 {
 	uint8_t pad[HASH_BLOCK];
@@ -69,9 +69,11 @@ int envelope_keys_derive(struct envelope_context *ctx, struct str protected, con
 	uint8_t h[ENVELOPE_HASH_LEN] = {0};
 
 	TRY(envelope_hash(ctx, protected, h, err));
-	TRY(hmac(ctx, h, base_str_n(k->b, sizeof(k->b)), prk.b, err));
-	TRY(hmac(ctx, prk.b, base_str_n(body_label, sizeof(body_label) - 1), keys.cek.b, err));
-	TRY(hmac(ctx, prk.b, base_str_n(commit_label, sizeof(commit_label) - 1), keys.commit, err));
+	TRY(envelope_hmac(ctx, h, base_str_n(k->b, sizeof(k->b)), prk.b, err));
+	TRY(envelope_hmac(
+		ctx, prk.b, base_str_n(body_label, sizeof(body_label) - 1), keys.cek.b, err));
+	TRY(envelope_hmac(
+		ctx, prk.b, base_str_n(commit_label, sizeof(commit_label) - 1), keys.commit, err));
 	*ret = keys;
 	return 0;
 }

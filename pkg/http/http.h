@@ -27,11 +27,12 @@
 
 #include <uv.h>
 
-#define HTTP_PARAMS      2     /* {params} of a route */
-#define HTTP_PARAM_MAX   256   /* decoded bytes of one */
-#define HTTP_TARGET_MAX  2048  /* raw bytes of path and query; longer: 414 */
-#define HTTP_HEADERS     64    /* of a request; more: 431 */
-#define HTTP_OWN_HEADERS 16    /* that a handler adds to an answer, and as many trailers */
+#define HTTP_PARAMS      2    /* {params} of a route */
+#define HTTP_PARAM_MAX   256  /* decoded bytes of one */
+#define HTTP_TARGET_MAX  2048 /* raw bytes of path and query; longer: 414 */
+#define HTTP_HEADERS     64   /* of a request; more: 431 */
+#define HTTP_OWN_HEADERS 64   /* that a handler adds to an answer, and as many trailers */
+#define HTTP_METHOD_MAX  32
 #define HTTP_PIECE_MAX   65600 /* bytes that http_stream_write takes at once: 64 KiB and a tag */
 #define HTTP_UNIX_PATH   108
 
@@ -62,7 +63,8 @@ enum http_route_flags {
 };
 
 /* One method and path, such as "GET", "/v1/keys/{namespace}/{name}". The path is also the metric's
- * label. body_max: bytes of a request's body; 0: none. */
+ * label. Method "*": any. A last segment "*": any rest of a path, also none. body_max: bytes of a
+ * request's body; 0: none. */
 struct http_route {
 	const char *method;
 	const char *path;
@@ -122,6 +124,10 @@ CLEANUP_FREE(struct http_server, http_server_free);
 struct str http_method(const struct http_request *r);
 /* The path as it came, without the query. */
 struct str http_path(const struct http_request *r);
+/* What stands behind '?', as it came; p is NULL without one. */
+struct str http_raw_query(const struct http_request *r);
+/* The path from the '/' before the route's "*" on; empty if the request ends there. */
+struct str http_rest(const struct http_request *r);
 /* The i-th {param}, percent-decoded: no '/', no control characters, never empty, "." or "..". */
 struct str http_param(const struct http_request *r, size_t i);
 /* A parameter of the query, percent-decoded ('+' stays '+'), copied to dst with a final NUL.
@@ -132,6 +138,10 @@ int http_query(const struct http_request *r, const char *name, char *dst, size_t
 size_t http_header(const struct http_request *r, const char *name, struct str *ret_value);
 /* The i-th header in order; false past the last. */
 bool http_header_at(
+	const struct http_request *r, size_t i, struct str *ret_name, struct str *ret_value);
+/* The i-th trailer of a chunked body, once it has ended; false past the last. Unlike headers they
+ * are not checked: see http_is_name and http_is_value of head.h. */
+bool http_trailer_at(
 	const struct http_request *r, size_t i, struct str *ret_name, struct str *ret_value);
 /* True and the length if the request has a Content-Length. */
 bool http_length(const struct http_request *r, uint64_t *ret_n);

@@ -95,6 +95,7 @@ struct http_request {
 	struct http_head head;
 	struct http_target target;
 	struct http_params params;
+	char method[HTTP_METHOD_MAX + 1];
 	const char *raw_end; /* behind the target, in libmicrohttpd's memory */
 	struct str raw;
 	char raw_text[]; /* raw, which libmicrohttpd decodes in place */

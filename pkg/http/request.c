@@ -89,7 +89,7 @@ static enum http_refusal find_route(struct http_request *r, const char *method)
 		const struct http_route *route = &config->routes[i];
 		if (!http_match(route->path, r->target.path, &r->params))
 			continue;
-		if (strcmp(route->method, method) == 0) {
+		if (route->method[0] == '*' || strcmp(route->method, method) == 0) {
 			r->route = route;
 			break;
 		}
@@ -110,6 +110,8 @@ static enum http_refusal judge(struct http_request *r, const char *method, const
 {
 	struct http_server *s = r->conn->s;
 
+	if (base_str_copy(base_str(method), r->method, sizeof(r->method), "method", NULL) < 0)
+		return HTTP_REFUSE_METHOD;
 	if (r->raw.n > HTTP_TARGET_MAX)
 		return HTTP_REFUSE_TARGET_LONG;
 	const enum http_refusal refusal = read_head(r, method, version);
@@ -265,7 +267,7 @@ void *http_state(const struct http_request *r)
 
 struct str http_method(const struct http_request *r)
 {
-	return base_str(r->route->method);
+	return base_str(r->method);
 }
 
 struct str http_path(const struct http_request *r)
@@ -282,6 +284,54 @@ int http_query(const struct http_request *r, const char *name, char *dst, size_t
 	struct str *ret_value, struct err *err)
 {
 	return http_query_get(r->target.query, base_str(name), dst, cap, ret_value, err);
+}
+
+struct str http_raw_query(const struct http_request *r)
+{
+	const bool some = r->target.path.n < r->raw.n;
+
+	return some ? r->target.query : STR_NULL;
+}
+
+struct str http_rest(const struct http_request *r)
+{
+	const struct str path = r->target.path;
+	size_t at = 0;
+
+	/* As many segments as stand before the route's last one. */
+	for (const char *p = strchr(r->route->path + 1, '/'); p; p = strchr(p + 1, '/'))
+		at = base_str_find(path, '/', at + 1);
+	return base_str_sub(path, at, path.n);
+}
+
+struct trailer_search {
+	size_t i;
+	struct str *name, *value;
+	bool found;
+};
+
+/* The signature is libmicrohttpd's. NOLINTNEXTLINE(readability-function-size) */
+static enum MHD_Result trailer_found(void *cls, enum MHD_ValueKind kind, const char *key,
+	size_t key_size, const char *value, size_t value_size)
+{
+	struct trailer_search *search = cls;
+
+	(void)kind;
+	if (search->i-- > 0)
+		return MHD_YES;
+	*search->name = base_str_n(key, key_size);
+	*search->value = base_str_n(value, value ? value_size : 0);
+	search->found = true;
+	return MHD_NO;
+}
+
+bool http_trailer_at(
+	const struct http_request *r, size_t i, struct str *ret_name, struct str *ret_value)
+{
+	struct trailer_search search = {.i = i, .name = ret_name, .value = ret_value};
+
+	(void)MHD_get_connection_values_n(r->mhd, MHD_FOOTER_KIND, trailer_found, &search);
+	return search.found;
 }
 
 size_t http_header(const struct http_request *r, const char *name, struct str *ret_value)

@@ -76,7 +76,8 @@ int http_target_parse(struct str raw, struct http_target *ret_t, struct err *err
 		return FAIL(err, ERR_INVALID, "the target is no plain path");
 	for (size_t at = 1; at <= path.n && path.n > 1;) {
 		const size_t slash = base_str_find(path, '/', at);
-		if (!segment_good(base_str_sub(path, at, slash)))
+		/* A path may end with a slash: for those who serve it, that is another one. */
+		if (at < path.n && !segment_good(base_str_sub(path, at, slash)))
 			return FAIL(err, ERR_INVALID, "a segment of the path is not allowed");
 		at = slash + 1;
 	}
@@ -121,6 +122,8 @@ bool http_match(const char *pattern, struct str path, struct http_params *ret_p)
 	while (at < path.n && want_at < want.n) {
 		const size_t end = base_str_find(path, '/', at);
 		const size_t want_end = base_str_find(want, '/', want_at);
+		if (want.p[want_at] == '*')
+			return true;
 		const struct str have = base_str_sub(path, at, end);
 		if (want.p[want_at] == '{') {
 			const size_t i = ret_p->n++;
@@ -133,6 +136,8 @@ bool http_match(const char *pattern, struct str path, struct http_params *ret_p)
 		at = end + 1;
 		want_at = want_end + 1;
 	}
+	if (want_at < want.n && want.p[want_at] == '*')
+		return true;
 	/* Both are used up: behind the last segment stands one past the end, and 1 for "/". */
 	return at >= path.n && want_at >= want.n && (at > path.n) == (want_at > want.n);
 }
@@ -158,7 +163,8 @@ bool http_pattern_good(const char *pattern)
 		return false;
 	for (size_t at = 1; at <= s.n && s.n > 1;) {
 		const size_t end = base_str_find(s, '/', at);
-		if (!pattern_segment_good(base_str_sub(s, at, end)))
+		const bool rest = end == s.n && base_str_eq(base_str_sub(s, at, end), STR("*"));
+		if (!rest && !pattern_segment_good(base_str_sub(s, at, end)))
 			return false;
 		params += s.p[at] == '{';
 		at = end + 1;

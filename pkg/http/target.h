@@ -1,8 +1,8 @@
 /* Request targets: path, query, percent-encoding, matching against a route. Layer: http, pure.
  *
  * Stricter than RFC 3986, so that two readers of a path cannot disagree: a path begins with '/',
- * has no empty segment, no segment that decodes to "." or "..", and none that decodes to a slash, a
- * backslash or a control character.
+ * has no empty segment but the last, no segment that decodes to "." or "..", and none that decodes
+ * to a slash, a backslash or a control character.
  */
 #ifndef HTTP_TARGET_H
 #define HTTP_TARGET_H
@@ -35,7 +35,8 @@ struct http_params {
 /* Whether a path that http_target_parse gave fits pattern; *ret_p points into itself then. */
 bool http_match(const char *pattern, struct str path, struct http_params *ret_p);
 
-/* Whether a pattern is one: segments of [a-z0-9._-]+ or {name}, at most HTTP_PARAMS of these. */
+/* Whether a pattern is one: segments of [a-z0-9._-]+ or {name}, at most HTTP_PARAMS of these, and
+ * "*" at the end for any rest. */
 bool http_pattern_good(const char *pattern);
 
 #endif

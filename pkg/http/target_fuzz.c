@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const patterns[] = {
-		"/", "/v1/keys", "/v1/keys/{namespace}/{name}", "/{a}", "/to/{a}/{b}"};
+	static const char *const patterns[] = {"/", "/v1/keys", "/v1/keys/{namespace}/{name}",
+		"/{a}", "/to/{a}/{b}", "/to/{a}/{b}/*"};
 	struct http_target t = {.path = STR_NULL};
 	char value[64];
 	struct str found = STR_NULL;

@@ -12,7 +12,7 @@ import sys
 
 import small_umbral as umbral
 from envelope_py import (A256GCM, COMMIT, FUNCTIONKEY, STREAM, TYP_STREAM, TYP_WHOLE, Map, Raw,
-                         cbor, enc_structure, message, schedule, seal_segments, seal_whole,
+                         cbor, enc_structure, mac, message, schedule, seal_segments, seal_whole,
                          segment_nonce)
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -78,7 +78,7 @@ class Vector:
                  (6, Map((a, self.attributes[a]) for a in ATTRIBUTES if a in self.attributes)),
                  (7, self.length), (8, self.kind), (9, self.parent), (10, self.sender),
                  (11, self.context)]
-        return Map((k, v) for k, v in pairs if v is not None and v != [])
+        return Map((k, v) for k, v in pairs if v is not None and (k == 3 or v != []))
 
     def pairs(self):
         pairs = [(1, STREAM if self.stream else A256GCM), (2, [FUNCTIONKEY]), (3, self.type),
@@ -157,6 +157,23 @@ def stream():
         yield Vector(f"stream-{size}-announced", stream=True, plaintext=pattern(size), length=size)
     yield Vector("stream-two-recipients", stream=True, plaintext=pattern(200000),
                  names=("shop/orders-a", "shop/orders-b"))
+
+
+def answer(request, name, **fields):
+    """A response without recipients, under a secret that only the ends of its request have."""
+    protected = request.protected()
+    parent = hashlib.sha256(protected).digest()
+    v = Vector(name, names=(), kind=2, parent=parent, type="message/bhttp", **fields)
+    v.k = mac(mac(parent, request.k), b"functionkey/v1/response" + v.id + b"\x01")
+    return v.as_json() | {"request_protected": protected.hex(), "request_k": request.k.hex()}
+
+
+def responses():
+    request = Vector("response-request", kind=1, type="message/bhttp")
+    yield answer(request, "response-whole", length=5)
+    yield answer(request, "response-empty", plaintext=b"")
+    yield answer(request, "response-stream", stream=True, plaintext=pattern(65537))
+    yield answer(Vector("response-to-stream", kind=1, stream=True), "response-of-stream")
 
 
 def flip(data, at, bit=0x01):
@@ -464,6 +481,7 @@ def main():
         part(negatives)
     write(sys.argv[1], "whole.json", [v.as_json() for v in whole()])
     write(sys.argv[1], "stream.json", [v.as_json() for v in stream()])
+    write(sys.argv[1], "response.json", list(responses()))
     write(sys.argv[1], "negative.json", negatives.rows)
 
 
