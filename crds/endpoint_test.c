@@ -74,8 +74,7 @@ static void test_nul_within(void **state)
 	struct err why = {0};
 
 	(void)state;
-	assert_int_equal(
-		crds_endpoint_parse(STR("10.0.0.1\0:80"), &a, &why), -(int)ERR_INVALID);
+	assert_int_equal(crds_endpoint_parse(STR("10.0.0.1\0:80"), &a, &why), -(int)ERR_INVALID);
 }
 
 static void test_split(void **state)
