@@ -3,7 +3,8 @@
 
 static const struct {
 	const char *name;
-	bool active, holds, no_holder, draining, revoked, holding, named, no_record, not_ours;
+	bool active, holds, no_holder, draining, revoked, holding, named, no_record;
+	int64_t identity;  /* of the record; 0: ours */
 	int64_t unheld_s;  /* 0: held */
 	int64_t expires_s; /* from now; 0: not known */
 	int live_holders;
@@ -44,7 +45,7 @@ static const struct {
 	{.name = "one whose record is an earlier keeper's",
 		.active = true,
 		.holds = true,
-		.not_ours = true},
+		.identity = 7},
 	{.name = "a draining one", .active = true, .holds = true, .draining = true},
 	{.name = "a draining leader",
 		.active = true,
@@ -66,8 +67,7 @@ static void test_who_contends(void **state)
 		s.v.holding = contend_rows[i].holding;
 		s.v.named = contend_rows[i].named;
 		s.v.draining = contend_rows[i].draining;
-		if (contend_rows[i].not_ours)
-			s.own.identity = point('d', 7);
+		s.own.identity = point('d', contend_rows[i].identity);
 		s.v.live_holders = contend_rows[i].live_holders;
 		s.v.unheld_since_ns = contend_rows[i].unheld_s
 					      ? s.v.boot_ns - contend_rows[i].unheld_s * SECOND
