@@ -1,4 +1,4 @@
-/* A revision at rest, for tests that then change one thing. */
+/* A revision at rest, for tests that then change one thing. Layer: controller, tests. */
 #ifndef CONTROLLER_TEST_SCENE_H
 #define CONTROLLER_TEST_SCENE_H
 
