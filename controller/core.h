@@ -1,5 +1,5 @@
-/* What all reconcilers share. Layer: controller. No secret of a function passes here: the controller
- * has no verb that could give it one and links no code that could use one.
+/* What all reconcilers share. Layer: controller. No secret of a function passes here: the
+ * controller has no verb that could give it one and links no code that could use one.
  */
 #ifndef CONTROLLER_CORE_H
 #define CONTROLLER_CORE_H
