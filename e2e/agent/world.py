@@ -187,9 +187,22 @@ def wait_for(what, condition, seconds=20, step=0.02):
         time.sleep(step)
 
 
+def free_port(port):
+    """The first one from `port` on that nobody has on loopback, below those that the kernel deals."""
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                port += 1
+
+
 class World:
-    def __init__(self, cluster, binaries=None, first_port=19471):
-        self.cluster, self.port = cluster, first_port
+    def __init__(self, cluster, binaries=None):
+        self.cluster = cluster
+        self.port = 20000 + os.getpid() % 10000  # two runs on one machine keep apart
         self.bin = pathlib.Path(binaries or ROOT / "build/bin")
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="functionkey-agents-"))
         self.agents = []
@@ -269,8 +282,8 @@ class World:
         return list_pods()
 
     def agent(self, pod):
+        self.port = free_port(self.port + 1)
         agent = Agent(self, pod, self.port)
-        self.port += 1
         self.agents.append(agent)
         return agent
 
