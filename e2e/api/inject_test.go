@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
 	"functionkey.dev/e2e/kit"
@@ -154,7 +156,7 @@ func TestGoldenPods(t *testing.T) {
 func shorten(agent *corev1.Container) {
 	var env []corev1.EnvVar
 	for _, e := range agent.Env {
-		if strings.HasPrefix(e.Name, "FUNCTIONKEY_") {
+		if strings.HasPrefix(e.Name, "FUNCTIONKEY_") && e.ValueFrom == nil {
 			env = append(env, e)
 		}
 	}
@@ -260,6 +262,49 @@ func leavesOthers(t *testing.T, c *kit.Cluster) {
 			}
 		})
 	}
+}
+
+// heard is what an API server warned of.
+type heard struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (h *heard) HandleWarningHeader(_ int, _ string, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.texts = append(h.texts, text)
+}
+
+func warns(t *testing.T, c *kit.Cluster, ns string) {
+	t.Helper()
+	rows := []struct {
+		note string
+		want int
+	}{
+		{"functionkey.dev/contaners=app", 1},
+		{"functionkey.dev/inject=true", 1},
+		{"functionkey.dev/containers=app", 0},
+		{"functionkey.dev/next=billing", 0},
+		{"example.org/contaners=app", 0},
+	}
+	for _, row := range rows {
+		listener := &heard{}
+		config := *c.Config
+		config.WarningHandler = listener
+		client := kit.Cluster{Config: &config, Kube: kit.Must[*kubernetes.Clientset](t)(kubernetes.NewForConfig(&config))}
+		_, err := tryPod(t, &client, wants(ns, "single", noted(row.note)))
+		kit.Allowed(t, err)
+		key, _, _ := strings.Cut(row.note, "=")
+		if got := strings.Join(listener.texts, "\n"); strings.Count(got, "annotation "+key+" is unknown and has no effect") != row.want {
+			t.Errorf("%s: warnings %q", row.note, got)
+		}
+	}
+}
+
+func TestUnknownAnnotations(t *testing.T) {
+	c := installed(t)
+	warns(t, c, opted(t, c))
 }
 
 // What users create gets through: real workloads, made by real controllers.

@@ -28,7 +28,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -81,7 +80,8 @@ func withWebhook(t *testing.T) *hooked {
 	t.Helper()
 	h := &hooked{Cluster: installed(t)}
 	h.host = setting(t, "HOST_ADDRESS")
-	h.Kubectl(t, "delete", "--ignore-not-found", "mutatingadmissionpolicybinding,mutatingadmissionpolicy", "functionkey-inject")
+	h.Kubectl(t, "delete", "--ignore-not-found", "mutatingadmissionpolicybinding/functionkey-inject", "mutatingadmissionpolicy/functionkey-inject",
+		"validatingadmissionpolicybinding/functionkey-advice", "validatingadmissionpolicy/functionkey-advice")
 	t.Cleanup(func() {
 		for _, what := range []string{"mutatingwebhookconfiguration/functionkey-inject", "clusterrole/functionkey-webhook", "clusterrolebinding/functionkey-webhook"} {
 			h.Kubectl(t, "delete", "--ignore-not-found", what)
@@ -249,7 +249,7 @@ func TestWebhook(t *testing.T) {
 		pod := kit.Must[*corev1.Pod](t)(pods.Create(kit.Context(t), wants(ns, "stays"), metav1.CreateOptions{}))
 		kit.Allowed(t, isInjected(pod))
 	})
-	t.Run("unknown annotations are warned of", func(t *testing.T) { h.warns(t, ns) })
+	t.Run("unknown annotations are warned of", func(t *testing.T) { warns(t, h.Cluster, ns) })
 	t.Run("called again after another injector", func(t *testing.T) { h.reinvoked(t, ns) })
 	t.Run("a pod of before is reported", func(t *testing.T) { h.watchdog(t, first, second) })
 	t.Run("rights on four objects more", func(t *testing.T) { h.rights(t) })
@@ -288,29 +288,6 @@ func TestWebhook(t *testing.T) {
 		_, err = tryPod(t, h.Cluster, wants(h.Namespace(t, "out"), "single"))
 		kit.Allowed(t, err)
 	})
-}
-
-type warnings struct {
-	mu    sync.Mutex
-	texts []string
-}
-
-func (w *warnings) HandleWarningHeader(_ int, _ string, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.texts = append(w.texts, text)
-}
-
-func (h *hooked) warns(t *testing.T, ns string) {
-	heard := &warnings{}
-	config := *h.Config
-	config.WarningHandler = heard
-	client := kit.Cluster{Config: &config, Kube: kit.Must[*kubernetes.Clientset](t)(kubernetes.NewForConfig(&config))}
-	_, err := tryPod(t, &client, wants(ns, "single", noted("functionkey.dev/contaners=app")))
-	kit.Allowed(t, err)
-	if got := strings.Join(heard.texts, "\n"); !strings.Contains(got, "annotation functionkey.dev/contaners is unknown") {
-		t.Errorf("warnings: %q", got)
-	}
 }
 
 // Another injector that puts a container first, once ours is there, is followed by ours.

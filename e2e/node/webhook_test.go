@@ -22,7 +22,8 @@ func TestWebhook(t *testing.T) {
 	rolled := func() {
 		s.c.Kubectl(t, "-n", system, "rollout", "status", "deployment/functionkey-controller", "--timeout=90s")
 	}
-	s.c.Kubectl(t, "delete", "mutatingadmissionpolicybinding,mutatingadmissionpolicy", "functionkey-inject")
+	s.c.Kubectl(t, "delete", "mutatingadmissionpolicybinding/functionkey-inject", "mutatingadmissionpolicy/functionkey-inject",
+		"validatingadmissionpolicybinding/functionkey-advice", "validatingadmissionpolicy/functionkey-advice")
 	t.Cleanup(func() {
 		s.c.Kubectl(t, "delete", "--ignore-not-found", "mutatingwebhookconfiguration/functionkey-inject",
 			"clusterrole/functionkey-webhook", "clusterrolebinding/functionkey-webhook")
