@@ -25,13 +25,20 @@ int agent_answer_refused(const struct err *refused, struct err *err)
 
 int agent_answer_allowed(const struct http_request *r, struct err *err)
 {
-	struct str name = STR_NULL, value = STR_NULL;
+	struct str value = STR_NULL;
 
 	if (http_is_unix(r))
 		return 0;
 	if (http_header(r, "FunctionKey-Client", &value) != 1 || !base_str_eq(value, STR("1")))
 		return REFUSE_AS(
 			err, DENIED, "over TCP the header FunctionKey-Client: 1 is needed");
+	return agent_answer_plain(r, err);
+}
+
+int agent_answer_plain(const struct http_request *r, struct err *err)
+{
+	struct str name = STR_NULL, value = STR_NULL;
+
 	for (size_t i = 0; http_header_at(r, i, &name, &value); i++)
 		if (name.n >= sizeof(FORWARDED) - 1 &&
 			strncasecmp(name.p, FORWARDED, sizeof(FORWARDED) - 1) == 0)

@@ -19,6 +19,9 @@ int agent_answer_refused(const struct err *refused, struct err *err) must_check;
  * FunctionKey-Client: 1, no X-Forwarded-*. DENIED. Always true on the unix socket. */
 int agent_answer_allowed(const struct http_request *r, struct err *err) must_check;
 
+/* The second half of that: what programs that know nothing of us may ask on TCP. DENIED. */
+int agent_answer_plain(const struct http_request *r, struct err *err) must_check;
+
 /* Adds a header with the hex form of n bytes (at most 33). */
 int agent_answer_hex(struct http_request *r, const char *name, const uint8_t *p, size_t n,
 	struct err *err) must_check;

@@ -15,6 +15,7 @@
 
 struct agent_peer_face;
 struct agent_local_face;
+struct agent_proxy;
 
 struct agent_app {
 	struct agent_core core;
@@ -26,6 +27,7 @@ struct agent_app {
 	struct agent_senders *senders;
 	struct agent_replica *replica;   /* NULL: who we are is not known yet */
 	struct agent_openings *openings; /* as long as replica is */
+	struct agent_proxy *proxy;       /* NULL: proxy mode was not asked for */
 	const char *starting;            /* why replica is NULL, for people */
 	bool stopping;
 };

@@ -1,13 +1,15 @@
 #include "agent/local_internal.h"
 
 #include "agent/encrypt.h"
+#include "agent/outbound.h"
 #include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
 #include "pkg/http/http.h"
 
 #include <stdio.h>
 
-#define SOCKET_MODE 0666 /* other users of the pod connect; the directory is the pod's own */
+#define LOOPBACK_CONNECTIONS 256
+#define SOCKET_MODE          0666 /* other users of the pod connect; the directory is the pod's own */
 
 /* What is sealed can be longer than its plaintext by a head and a tag for each segment. */
 #define SEALED_MAX (ENVELOPE_STREAM_MAX + ENVELOPE_STREAM_MAX / 1024 + ENVELOPE_HEAD_MAX)
@@ -67,6 +69,12 @@ static int listen_loopback(struct agent_local_face *f, struct err *err)
 		return 0;
 	routes[n++] = (struct http_route){
 		"POST", "/v1/encrypt", &agent_encrypt_ops, f->app, ENVELOPE_STREAM_MAX, HTTP_LONG};
+	if (f->app->options.outbound[0]) {
+		routes[n++] = (struct http_route){"*", AGENT_OUTBOUND_PATH, &agent_outbound_ops,
+			f->app, ENVELOPE_STREAM_MAX, HTTP_LONG};
+		/* Everybody comes from one address. */
+		config.limits.connections_per_source = LOOPBACK_CONNECTIONS;
+	}
 	base_assert(n <= AGENT_LOCAL_ROUTES);
 	TRY(crds_endpoint_split(base_str(f->app->options.local_address), &host, &config.port, err));
 	TRY(base_str_copy(host, f->loopback_address, sizeof(f->loopback_address), "address", err));

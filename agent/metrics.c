@@ -10,7 +10,7 @@
 
 #define SECONDS(ns) ((double)(ns) / 1e9)
 
-static const char *const op_names[] = {"encrypt", "decrypt", NULL};
+static const char *const op_names[] = {"encrypt", "decrypt", "outbound", "inbound", NULL};
 static const char *const result_names[] = {"ok", "aborted",
 #define TYPE(name, status, class, type, ...) type,
 	AGENT_PROBLEMS(TYPE)

@@ -21,7 +21,13 @@ CLEANUP_FREE(struct agent_metrics, agent_metrics_free);
 /* For parts that declare their own. */
 struct metrics *agent_metrics_registry(struct agent_metrics *m);
 
-enum agent_op { AGENT_OP_ENCRYPT, AGENT_OP_DECRYPT, AGENT_OP_COUNT };
+enum agent_op {
+	AGENT_OP_ENCRYPT,
+	AGENT_OP_DECRYPT,
+	AGENT_OP_OUTBOUND,
+	AGENT_OP_INBOUND,
+	AGENT_OP_COUNT
+};
 
 /* One message has ended. problem NONE: it went well. aborted: its answer had begun and was cut. m
  * may be NULL, here and below. */

@@ -6,6 +6,7 @@
 #include "agent/local.h"
 #include "agent/peer.h"
 #include "agent/phases.h"
+#include "agent/proxy.h"
 #include "agent/supervisor.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
@@ -311,6 +312,7 @@ static int make_parts(struct network *n, struct err *err)
 	app->core.metrics = app->metrics;
 	TRY(agent_kicks_new(&app->core, &app->core.kicks, err));
 	TRY(agent_senders_new(&app->core, &sending, &app->senders, err));
+	TRY(agent_proxy_new(app, &app->proxy, err));
 	TRY(agent_local_new(app, &n->local, err));
 	return agent_peer_new(app, &n->peer, err);
 }
@@ -349,6 +351,7 @@ static void finish(struct network *n)
 	struct agent_app *app = &n->app;
 
 	n->local = agent_local_free(n->local);
+	app->proxy = agent_proxy_free(app->proxy);
 	n->peer = agent_peer_free(n->peer);
 	app->openings = agent_openings_free(app->openings);
 	app->senders = agent_senders_free(app->senders);

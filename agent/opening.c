@@ -14,10 +14,17 @@ int agent_opening_new(struct agent_openings *s, void (*ready)(void *ctx), void *
 	o->s = s;
 	o->ready = ready;
 	o->ctx = ctx;
+	o->kind = ENVELOPE_EVENT;
 	o->in = base_buf(ENVELOPE_HEAD_MAX + AGENT_CHUNK_MAX);
 	o->started_ns = base_boot_ns(&s->core->env);
 	*ret_opening = o;
 	return 0;
+}
+
+void agent_opening_expect(struct agent_opening *o, enum envelope_kind kind)
+{
+	base_assert(o->state == AGENT_OPENING_HEAD && o->in.len == 0);
+	o->kind = kind;
 }
 
 struct agent_opening *agent_opening_free(struct agent_opening *o)
@@ -26,6 +33,7 @@ struct agent_opening *agent_opening_free(struct agent_opening *o)
 		return NULL;
 	agent_opening_unpark(o);
 	envelope_opener_done(&o->opener);
+	envelope_exchange_wipe(&o->exchange);
 	base_secret_wipe(&o->k);
 	base_buf_done(&o->in);
 	if (!o->in_keeper)
@@ -57,6 +65,9 @@ static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
 	const size_t at = o->message.body_at;
 
 	TRY(envelope_opener_begin(&o->opener, o->s->envelope, &o->message, &o->k, err));
+	if (o->kind == ENVELOPE_REQUEST)
+		TRY(envelope_exchange_of(
+			o->s->envelope, o->message.protected, &o->k, &o->exchange, err));
 	agent_opening_keep_key(o);
 	base_secret_wipe(&o->k);
 	TRY(check_time(o, err));
@@ -87,8 +98,8 @@ static int add_head(struct agent_opening *o, struct str bytes, struct buf *out, 
 			*err = why;
 		return -(int)why.class;
 	}
-	if (o->message.header.kind != ENVELOPE_EVENT)
-		return REFUSE(err, KIND, "only events are opened here");
+	if (o->message.header.kind != o->kind)
+		return REFUSE(err, KIND, "a message of a kind that is not opened here");
 	return find_and_begin(o, out, err);
 }
 
@@ -135,6 +146,11 @@ int agent_opening_end(struct agent_opening *o, struct buf *out, struct err *err)
 const struct agent_opened *agent_opening_head(const struct agent_opening *o)
 {
 	return o->has_head ? &o->opened : NULL;
+}
+
+const struct envelope_exchange *agent_opening_exchange(const struct agent_opening *o)
+{
+	return &o->exchange;
 }
 
 int64_t agent_opening_started_ns(const struct agent_opening *o)

@@ -13,6 +13,7 @@
 #include "agent/core.h"
 #include "agent/problem.h"
 #include "pkg/envelope/cache.h"
+#include "pkg/envelope/response.h"
 
 #define AGENT_PARKED_MAX 256
 #define AGENT_PARK_NS    (5 * NS_PER_S)
@@ -50,6 +51,8 @@ struct agent_opening;
  * agent_opening_resume. The caller owns *ret. NOMEM. */
 int agent_opening_new(struct agent_openings *s, void (*ready)(void *ctx), void *ctx,
 	struct agent_opening **ret_opening, struct err *err) must_check;
+/* Takes messages of this kind instead of events; before the first byte. */
+void agent_opening_expect(struct agent_opening *o, enum envelope_kind kind);
 /* At any time, also while it waits. Returns NULL. */
 struct agent_opening *agent_opening_free(struct agent_opening *o);
 CLEANUP_FREE(struct agent_opening, agent_opening_free);
@@ -74,6 +77,8 @@ struct agent_opened {
 	bool warm; /* no keeper was needed */
 };
 const struct agent_opened *agent_opening_head(const struct agent_opening *o);
+/* Of a request, with which its response is sealed; once the head was taken. Borrowed likewise. */
+const struct envelope_exchange *agent_opening_exchange(const struct agent_opening *o);
 int64_t agent_opening_started_ns(const struct agent_opening *o);
 
 #endif

@@ -21,10 +21,11 @@ struct agent_opening {
 	void *ctx;
 	TAILQ_ENTRY(agent_opening) link; /* of the parked */
 	enum agent_opening_state state;
-	bool asked;     /* the keeper answered: k is there */
-	bool in_keeper; /* its answer will come, and needs this memory */
-	bool orphan;    /* freed by its owner meanwhile */
-	bool busy;      /* parked for want of a place, not of a key */
+	enum envelope_kind kind; /* that is taken */
+	bool asked;              /* the keeper answered: k is there */
+	bool in_keeper;          /* its answer will come, and needs this memory */
+	bool orphan;             /* freed by its owner meanwhile */
+	bool busy;               /* parked for want of a place, not of a key */
 	bool has_head;
 	int64_t started_ns, until_ns;
 	struct buf in; /* the head, and what came after it while waiting */
@@ -34,7 +35,8 @@ struct agent_opening {
 	struct envelope_cache_key cache_key;
 	struct secret k;
 	struct envelope_opener opener;
-	struct err why; /* of a failed wait; class 0: it went well */
+	struct envelope_exchange exchange; /* requests only */
+	struct err why;                    /* of a failed wait; class 0: it went well */
 };
 
 struct agent_openings {

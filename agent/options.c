@@ -1,8 +1,10 @@
 #include "agent/options.h"
 
+#include "agent/outbound_targets.h"
 #include "crds/endpoint.h"
 #include "pkg/base/env.h"
 #include "pkg/base/log.h"
+#include "pkg/base/text.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -40,6 +42,18 @@ static const struct option_def network_rows[] = {
 	OPTION_STR(T, local_address, "local-address", "FUNCTIONKEY_LOCAL_ADDRESS", "",
 		"Loopback address for the local API without decrypt, as in 127.0.0.1:9470. "
 		"Empty: none."),
+	OPTION_STR(T, inbound, "inbound", "FUNCTIONKEY_INBOUND", "",
+		"Port at which the function takes plain HTTP on loopback: sealed requests that "
+		"other agents send are opened and handed to it. Empty: none are taken."),
+	OPTION_STR(T, inbound_address, "inbound-address", "FUNCTIONKEY_INBOUND_ADDRESS",
+		"0.0.0.0:9472", "Where sealed requests come in, with --inbound."),
+	OPTION_STR(T, outbound, "outbound", "FUNCTIONKEY_OUTBOUND", "",
+		"Functions that our function may call at http://127.0.0.1:9470/to/<namespace>/"
+		"<function>/<path>: [namespace/]function[=host:port], separated by commas. "
+		"Empty: none."),
+	OPTION_STR(T, host_ip, "host-ip", "HOST_IP", "",
+		"IP address of our node. If it is that of our pod, the whole node shares our "
+		"loopback, and --outbound is refused."),
 	OPTION_DURATION(T, lease_duration_ns, "lease-duration", "FUNCTIONKEY_LEASE_DURATION", "30s",
 		1 * NS_PER_S, 3600 * NS_PER_S, "How long a Lease is good without renewal."),
 	OPTION_DURATION(T, lease_deadline_ns, "lease-renew-deadline",
@@ -82,6 +96,26 @@ static bool is_loopback(const char *address)
 	       base_str_starts(base_str(address), STR("[::1]:"));
 }
 
+static int check_proxy(const struct agent_options *o, struct err *err)
+{
+	struct agent_targets targets;
+
+	TRY(check_address("inbound-address", o->inbound_address, err));
+	if (o->inbound[0] && agent_options_inbound(o) == 0)
+		return FAIL(err, ERR_INVALID, "--inbound: \"%s\" is no port", o->inbound);
+	if (o->inbound[0] && !o->inbound_address[0])
+		return FAIL(err, ERR_INVALID, "--inbound needs an --inbound-address");
+	if (o->outbound[0] && strcmp(o->host_ip, o->pod_ip) == 0)
+		return FAIL(err, ERR_INVALID,
+			"--outbound is not for pods on the host's network, whose loopback all "
+			"share");
+	if (agent_targets_parse(base_str(o->outbound), base_str(o->ns), &targets, err) < 0) {
+		base_err_wrap(err, "--outbound");
+		return -(int)ERR_INVALID;
+	}
+	return 0;
+}
+
 static int check(const void *config, struct err *err)
 {
 	const struct agent_options *o = config;
@@ -96,7 +130,7 @@ static int check(const void *config, struct err *err)
 	TRY(check_address("local-address", o->local_address, err));
 	if (o->local_address[0] && !is_loopback(o->local_address))
 		return FAIL(err, ERR_INVALID, "--local-address must be a loopback address");
-	return 0;
+	return check_proxy(o, err);
 }
 
 const struct options agent_options_network = {
@@ -125,8 +159,19 @@ const struct options agent_options_probe = {
 	.n = ARRAY_LEN(probe_rows),
 };
 
+uint16_t agent_options_inbound(const struct agent_options *o)
+{
+	uint64_t port = 0;
+
+	if (base_parse_u64(base_str(o->inbound), UINT16_MAX, &port, NULL) < 0)
+		return 0;
+	return (uint16_t)port;
+}
+
 int agent_options_complete(struct agent_options *o, struct err *err)
 {
+	if (o->outbound[0] && !o->local_address[0])
+		(void)snprintf(o->local_address, sizeof(o->local_address), AGENT_OUTBOUND_ADDRESS);
 	if (!o->revision[0])
 		TRY(crds_revision_key(base_str(o->pod), base_str(o->pod_uid), o->revision, err));
 	if (!o->function[0])

@@ -6,9 +6,10 @@
 #include "crds/functionkey.h"
 #include "pkg/base/options.h"
 
-#define AGENT_SOCKET_PATH "/run/functionkey/agent.sock"
-#define AGENT_PEER_PORT   9471
-#define AGENT_PEER_FD_ENV "FUNCTIONKEY_PEER_FD"
+#define AGENT_SOCKET_PATH      "/run/functionkey/agent.sock"
+#define AGENT_PEER_PORT        9471
+#define AGENT_OUTBOUND_ADDRESS "127.0.0.1:9470"
+#define AGENT_PEER_FD_ENV      "FUNCTIONKEY_PEER_FD"
 
 enum agent_continuity { AGENT_CONTINUITY_WARN, AGENT_CONTINUITY_REFUSE };
 
@@ -18,8 +19,12 @@ struct agent_options {
 	char owner_kind[64], owner_name[CRDS_NAME_MAX], owner_uid[CRDS_UID_LEN + 1];
 	char socket[100];
 	char peer_address[64];
-	int64_t peer_fd;        /* listens there already; 0: none */
-	char local_address[64]; /* empty: no TCP on loopback */
+	int64_t peer_fd;          /* listens there already; 0: none */
+	char local_address[64];   /* empty: no TCP on loopback */
+	char inbound[8];          /* the function's port; empty: no inbound */
+	char inbound_address[64]; /* where sealed requests come in */
+	char outbound[4096];      /* functions that may be called; empty: none */
+	char host_ip[64];         /* of the node; empty: not known */
 	int64_t lease_duration_ns, lease_deadline_ns, lease_retry_ns;
 	int log_level, log_format;
 	int continuity;
@@ -32,7 +37,11 @@ extern const struct options agent_options_network;
 /* For `probe` and `drain`: the socket only. */
 extern const struct options agent_options_probe;
 
-/* What was not given but follows: revision and function of a pod without an owner. INVALID. */
+/* The function's port, if the options ask for inbound; else 0. */
+uint16_t agent_options_inbound(const struct agent_options *o);
+
+/* What was not given but follows: revision and function of a pod without an owner, the loopback
+ * address of outbound. INVALID. */
 int agent_options_complete(struct agent_options *o, struct err *err) must_check;
 
 #endif

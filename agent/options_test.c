@@ -29,6 +29,17 @@ static const struct row rows[] = {
 		{WHO, "--socket=/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
 		false},
+	{"proxy", {WHO, "--inbound=8080", "--outbound=billing,a/b=c:80", "--host-ip=10.0.0.1"},
+		true},
+	{"inbound is no port", {WHO, "--inbound=http"}, false},
+	{"inbound is port 0", {WHO, "--inbound=0"}, false},
+	{"inbound is too high", {WHO, "--inbound=65536"}, false},
+	{"inbound without an address", {WHO, "--inbound=80", "--inbound-address="}, false},
+	{"inbound address is a name", {WHO, "--inbound=80", "--inbound-address=a:1"}, false},
+	{"outbound is no function", {WHO, "--outbound=http://a"}, false},
+	{"outbound on the host's network", {WHO, "--outbound=billing", "--host-ip=10.0.0.7"},
+		false},
+	{"only inbound there", {WHO, "--inbound=8080", "--host-ip=10.0.0.7"}, true},
 	{"unknown", {WHO, "--what"}, false},
 	{"argument", {WHO, "what"}, false},
 };

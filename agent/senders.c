@@ -311,6 +311,19 @@ bool agent_senders_next(const struct agent_senders *s, size_t *at, struct agent_
 	return true;
 }
 
+void agent_senders_records(const struct agent_senders *s, struct str ns, struct str function,
+	void (*fn)(void *ctx, const struct crds_functionkey *record), void *ctx)
+{
+	const struct crds_functionkey *const *records = NULL;
+	const struct agent_sender_watch *w = agent_senders_watch_find(s, ns, function);
+
+	if (!w)
+		return;
+	const size_t n = agent_sender_watch_records(w, function, &records);
+	for (size_t i = 0; i < n; i++)
+		fn(ctx, records[i]);
+}
+
 /* -- life -- */
 
 int agent_senders_new(struct agent_core *core, const struct agent_senders_options *options,

@@ -82,4 +82,8 @@ struct agent_sender_row {
 };
 bool agent_senders_next(const struct agent_senders *s, size_t *at, struct agent_sender_row *ret);
 
+/* Every Leader record of a function that is at hand, genuine or not: fn is called for each. */
+void agent_senders_records(const struct agent_senders *s, struct str ns, struct str function,
+	void (*fn)(void *ctx, const struct crds_functionkey *record), void *ctx);
+
 #endif

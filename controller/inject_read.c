@@ -284,6 +284,9 @@ static int note(
 		return read_text(r, &review->containers_note, err);
 	if (base_str_eq(key, STR(OURS "next")))
 		return read_text(r, &review->next_note, err);
+	/* The agent reads these by itself: manifests/base/agent.yaml. */
+	if (base_str_eq(key, STR(OURS "inbound")) || base_str_eq(key, STR(OURS "outbound")))
+		return kube_json_skip(&r->json, err);
 	if (base_str_starts(key, STR(OURS)) && review->unknown_len < INJECT_WARNINGS_MAX)
 		TRY(base_arena_str(r->arena, key, &review->unknown[review->unknown_len++], err));
 	return kube_json_skip(&r->json, err);

@@ -96,7 +96,9 @@ static const struct row rows[] = {
 		WHOLE("single", "single", ""), NULL},
 	{"set by the user, named containers, null lists",
 		SAMPLE_POD("\"name\":\"s\",\"annotations\":{\"functionkey.dev/containers\":\" app "
-			   ", prepare,,gone\",\"functionkey.dev/next\":\"n\"}," SAMPLE_OPTED(""),
+			   ", prepare,,gone\",\"functionkey.dev/next\":\"n\","
+			   "\"functionkey.dev/inbound\":\"80\","
+			   "\"functionkey.dev/outbound\":\"a\"}," SAMPLE_OPTED(""),
 			"\"volumes\":[{\"name\":\"functionkey-token\"},{\"name\":\"d\"}],"
 			"\"initContainers\":[{\"name\":\"other\"},{\"name\":\"prepare\",\"env\":["
 			"{\"name\":\"FUNCTIONKEY_SOCKET\"},{\"name\":\"FUNCTIONKEY_URL\"},{"

@@ -174,6 +174,7 @@ static void test_not_an_answer(void **state)
 	assert_class("of another request", ERR_TAMPERED, open_answer(w, &other, bytes, &out, err));
 	assert_class(
 		"under another secret", ERR_TAMPERED, open_answer(w, &forged, bytes, &out, err));
+	base_assert(sealed.data);
 	sealed.data[sealed.len - 1] ^= 1;
 	assert_class("altered", ERR_TAMPERED, open_answer(w, &x, bytes, &out, err));
 	struct envelope_header h = {.kind = ENVELOPE_EVENT};

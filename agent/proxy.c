@@ -1,0 +1,155 @@
+#include "agent/proxy.h"
+
+#include "agent/inbound.h"
+#include "crds/endpoint.h"
+#include "pkg/base/alloc.h"
+
+#define REFRESH_MS  100
+#define CONNECTIONS 512
+
+void agent_pending_taken(struct agent_pending *p, size_t n)
+{
+	p->at += n;
+	/* Now and then, so that moving the rest costs little. */
+	if (p->at == p->b.len || p->at >= AGENT_PROXY_PIECE) {
+		base_buf_consume(&p->b, p->at);
+		p->at = 0;
+	}
+}
+
+void agent_pending_done(struct agent_pending *p)
+{
+	base_wipe(p->b.data, p->b.cap);
+	base_buf_done(&p->b);
+	p->at = 0;
+}
+
+int agent_pending_flush(
+	struct agent_pending *p, struct http_request *r, bool *ret_clear, struct err *err)
+{
+	size_t taken = 1;
+
+	while (taken > 0 && agent_pending_len(p) > 0) {
+		const struct str s = agent_pending_str(p);
+		TRY(http_stream_write(r, s.p, s.n, &taken, err));
+		agent_pending_taken(p, taken);
+	}
+	*ret_clear = agent_pending_len(p) == 0;
+	return 0;
+}
+
+int agent_pending_send(
+	struct agent_pending *p, bool complete, uint8_t *dst, size_t cap, size_t *ret_n)
+{
+	const struct str s = agent_pending_str(p);
+	const size_t n = s.n < cap ? s.n : cap;
+
+	if (n == 0)
+		return complete ? 0 : HTTP_CALL_WAIT;
+	memcpy(dst, s.p, n);
+	agent_pending_taken(p, n);
+	*ret_n = n;
+	return 0;
+}
+
+/* -- refreshing -- */
+
+static void look(uv_timer_t *timer)
+{
+	struct agent_proxy *proxy = timer->data;
+	TAILQ_HEAD(, agent_refresh) now = TAILQ_HEAD_INITIALIZER(now);
+
+	TAILQ_CONCAT(&now, &proxy->refreshing, link);
+	while (!TAILQ_EMPTY(&now)) {
+		struct agent_refresh *refresh = TAILQ_FIRST(&now);
+		TAILQ_REMOVE(&now, refresh, link);
+		refresh->waiting = false;
+		refresh->look(refresh->ctx);
+	}
+}
+
+void agent_proxy_refresh(struct agent_proxy *proxy, struct agent_refresh *refresh)
+{
+	if (refresh->waiting)
+		return;
+	refresh->waiting = true;
+	TAILQ_INSERT_TAIL(&proxy->refreshing, refresh, link);
+	if (!uv_is_active((uv_handle_t *)&proxy->timer))
+		(void)uv_timer_start(&proxy->timer, look, REFRESH_MS, 0);
+}
+
+void agent_proxy_no_refresh(struct agent_proxy *proxy, struct agent_refresh *refresh)
+{
+	if (refresh->waiting)
+		TAILQ_REMOVE(&proxy->refreshing, refresh, link);
+	refresh->waiting = false;
+}
+
+/* -- life -- */
+
+static int listen_inbound(struct agent_proxy *proxy, struct err *err)
+{
+	struct agent_app *app = proxy->app;
+	struct str host = STR_NULL;
+	struct http_config config = {.name = "inbound",
+		.loop = app->core.loop,
+		.clock = app->core.env.clock,
+		.metrics = agent_metrics_registry(app->metrics),
+		.routes = proxy->routes,
+		.routes_n = ARRAY_LEN(proxy->routes),
+		.address = proxy->inbound_address,
+		/* A gateway or a busy sender is one address with many connections. */
+		.limits = {.connections = CONNECTIONS, .connections_per_source = CONNECTIONS}};
+
+	TRY(crds_endpoint_split(base_str(app->options.inbound_address), &host, &config.port, err));
+	TRY(base_str_copy(
+		host, proxy->inbound_address, sizeof(proxy->inbound_address), "address", err));
+	agent_inbound_routes(proxy, proxy->routes);
+	return http_server_new(&config, &proxy->inbound, err);
+}
+
+static int fill(struct agent_proxy *proxy, struct err *err)
+{
+	struct agent_app *app = proxy->app;
+
+	TRY(agent_targets_parse(
+		base_str(app->options.outbound), app->core.self.ns, &proxy->targets, err));
+	if (uv_timer_init(app->core.loop, &proxy->timer) != 0)
+		return FAIL(err, ERR_TERMINAL, "timer");
+	proxy->timer.data = proxy;
+	proxy->timer_open = true;
+	TRY(http_client_new(app->core.loop, &proxy->client, err));
+	proxy->inbound_port = agent_options_inbound(&app->options);
+	return proxy->inbound_port ? listen_inbound(proxy, err) : 0;
+}
+
+int agent_proxy_new(struct agent_app *app, struct agent_proxy **ret_proxy, struct err *err)
+{
+	if (!app->options.inbound[0] && !app->options.outbound[0])
+		return 0;
+	_cleanup_(agent_proxy_free) struct agent_proxy *proxy = base_alloc(1, sizeof(*proxy));
+	if (!proxy)
+		return FAIL(err, ERR_NOMEM, "proxy");
+	proxy->app = app;
+	TAILQ_INIT(&proxy->refreshing);
+	TRY(fill(proxy, err));
+	*ret_proxy = STEAL(proxy);
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	base_free(handle->data);
+}
+
+struct agent_proxy *agent_proxy_free(struct agent_proxy *proxy)
+{
+	if (!proxy)
+		return NULL;
+	proxy->inbound = http_server_free(proxy->inbound);
+	proxy->client = http_client_free(proxy->client);
+	if (!proxy->timer_open)
+		return base_free(proxy);
+	uv_close((uv_handle_t *)&proxy->timer, timer_closed);
+	return NULL;
+}
