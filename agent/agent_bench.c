@@ -1,9 +1,10 @@
 /* Load on an agent's socket: agent_bench SOCKET PATH CONNECTIONS SECONDS FILE
  *
- * FILE holds bodies, each after its length as a be32; they are sent in turn on keep-alive
- * connections, one request in flight on each. SECONDS 0: each body once. Prints one line: requests,
- * failures, seconds, median and 99th percentile in microseconds. With a further argument, answers'
- * bodies are written to that file in the same form. */
+ * SOCKET is a path, or <IP address>:<port>. FILE holds bodies, each after its length as a be32;
+ * they are sent in turn on keep-alive connections, one request in flight on each. SECONDS 0: each
+ * body once. Prints one line: requests, failures, seconds, median and 99th percentile in
+ * microseconds. With a further argument, answers' bodies are written to that file in the same form.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/buf.h"
 #include "pkg/base/env.h"
@@ -34,7 +36,8 @@ struct connection {
 
 struct load {
 	const char *path;
-	struct sockaddr_un address;
+	struct sockaddr_storage address;
+	socklen_t address_n;
 	const uint8_t *bodies, *next, *end;
 	bool once, over;
 	int64_t until_ns;
@@ -172,8 +175,8 @@ static void dial(struct load *l, struct connection *c)
 
 	c->request = base_buf(ANSWER_MAX);
 	c->answer = base_buf(ANSWER_MAX);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&l->address, sizeof(l->address)) != 0)
+	c->fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&l->address, l->address_n) != 0)
 		die("connect");
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0)
 		die("epoll");
@@ -205,6 +208,18 @@ static void read_bodies(struct load *l, const char *file)
 	(void)close(fd);
 }
 
+static void find_address(struct load *l, const char *socket)
+{
+	struct sockaddr_un path = {.sun_family = AF_UNIX};
+
+	l->address_n = sizeof(l->address);
+	if (crds_endpoint_parse(base_str(socket), &l->address, NULL) == 0)
+		return;
+	(void)snprintf(path.sun_path, sizeof(path.sun_path), "%s", socket);
+	memcpy(&l->address, &path, sizeof(path));
+	l->address_n = sizeof(path);
+}
+
 int main(int argc, char **argv)
 {
 	static struct load l;
@@ -219,8 +234,7 @@ int main(int argc, char **argv)
 	}
 	l.env = base_env_system();
 	l.path = argv[2];
-	l.address.sun_family = AF_UNIX;
-	(void)snprintf(l.address.sun_path, sizeof(l.address.sun_path), "%s", argv[1]);
+	find_address(&l, argv[1]);
 	read_bodies(&l, argv[5]);
 	l.answers = argc > 6 ? fopen(argv[6], "wbe") : NULL;
 	l.samples = base_alloc(SAMPLES_MAX, sizeof(*l.samples));
