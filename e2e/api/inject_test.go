@@ -308,8 +308,10 @@ func TestUnknownAnnotations(t *testing.T) {
 }
 
 // What users create gets through: real workloads, made by real controllers.
-func TestWorkloads(t *testing.T) {
-	c := installed(t)
+func TestWorkloads(t *testing.T) { workloads(t, installed(t)) }
+
+func workloads(t *testing.T, c *kit.Cluster) {
+	t.Helper()
 	ns := opted(t, c)
 	ctx := kit.Context(t)
 	template := func(app string) corev1.PodTemplateSpec {
@@ -332,8 +334,13 @@ func TestWorkloads(t *testing.T) {
 	job := template("job")
 	job.Spec.RestartPolicy = corev1.RestartPolicyNever
 	kit.Must[*batchv1.Job](t)(batch.Jobs(ns).Create(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "once"}, Spec: batchv1.JobSpec{Template: job}}, metav1.CreateOptions{}))
+	nightly, suspended := template("nightly"), true
+	nightly.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
+	kit.Must[*batchv1.CronJob](t)(batch.CronJobs(ns).Create(ctx, &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "nightly"}, Spec: batchv1.CronJobSpec{
+		Schedule: "0 3 * * *", Suspend: &suspended, JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: nightly}}}}, metav1.CreateOptions{}))
+	c.Kubectl(t, "-n", ns, "create", "job", "--from=cronjob/nightly", "tonight")
 
-	kit.Eventually(t, 40*time.Second, "four injected pods", func() error {
+	kit.Eventually(t, 40*time.Second, "five injected pods", func() error {
 		pods, err := c.Kube.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -349,7 +356,7 @@ func TestWorkloads(t *testing.T) {
 			}
 			seen[pod.Labels["app"]] = key != ""
 		}
-		if len(seen) != 4 {
+		if len(seen) != 5 {
 			return fmt.Errorf("only %v", seen)
 		}
 		return nil
