@@ -11,6 +11,7 @@ VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 include hack/mk/flags.mk
 include hack/mk/libs.mk
 include hack/mk/lib.mk
+include hack/mk/install.mk
 include hack/mk/test.mk
 include hack/mk/lint.mk
 include hack/mk/cluster.mk

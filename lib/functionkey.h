@@ -1,7 +1,7 @@
 /* libfunctionkey: sealing messages to functions, and opening them, for C programs without an agent.
  *
- * Layer: lib, above everything; programs of this project do not use it, others do. This is the only
- * header that is installed: it includes nothing of ours and keeps to C99 and C++.
+ * Layer: lib, above everything; of this project's programs kubectl-functionkey alone uses it. This
+ * is the only header that is installed: it includes nothing of ours and keeps to C99 and C++.
  *
  *	struct functionkey_sender *s = NULL;
  *	struct functionkey_error why;

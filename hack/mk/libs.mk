@@ -22,11 +22,12 @@ SRC_envelope := $(filter-out %_seal.c %_open.c,$(call not_lib,pkg/envelope))
 SRC_controller := $(call not_lib,controller)
 SRC_agent := $(call not_lib,agent)
 SRC_keeper := $(call not_lib,keeper)
+SRC_cli := $(call not_lib,cli)
 # The simulated world: test code only. It stands before what it takes the place of.
 SRC_sim := $(call not_lib,sim)
 # PID 1 of the sidecar, also a program of its own: without libraries it takes 1.2 MiB less.
 SRC_supervisor := agent/supervisor.c
-ARCHIVES := base kube apitest informer_apitest http bhttp kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper supervisor sim
+ARCHIVES := base kube apitest informer_apitest http bhttp kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper cli supervisor sim
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
@@ -48,6 +49,7 @@ NEED_agent := agent protocol crds kmsg kube http bhttp envelope_seal envelope pr
 # Tests of the agent have real keepers in process.
 TEST_NEED_agent := agent keeper protocol crds kmsg kube http bhttp envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+NEED_cli := cli functionkey_parts protocol crds kmsg kube envelope_seal envelope pre_send pre_public base
 NEED_supervisor := supervisor base
 NEED_sim := sim $(TEST_NEED_agent)
 SYS_base := -lcrypto
@@ -64,6 +66,7 @@ SYS_envelope := $(SYS_pre)
 SYS_protocol := -lsecp256k1 $(SYS_kube)
 SYS_controller := -lwebsockets -lssl -lsecp256k1 -lmicrohttpd $(SYS_kube)
 SYS_agent := -lsecp256k1 -lmicrohttpd $(SYS_kube)
+SYS_cli := -lsecp256k1 $(SYS_kube)
 SYS_sim := $(SYS_agent)
 SYS_keeper := -lseccomp $(SYS_pre)
 
@@ -96,6 +99,7 @@ $(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
 $(eval $(call program_rule,functionkey-agent,agent/main.c,agent))
 $(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
 $(eval $(call program_rule,functionkey-supervisor,agent/supervisor_main.c,supervisor))
+$(eval $(call program_rule,kubectl-functionkey,cli/main.c,cli))
 $(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
 $(eval $(call program_rule,envelope-tool,pkg/envelope/tool_main.c,envelope))
 $(eval $(call program_rule,kube-apitest,pkg/kube/apitest_main.c,apitest))

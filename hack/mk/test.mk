@@ -1,5 +1,5 @@
 # Tests in C: unit, sanitizers, torture, constant time, fuzz. DIR=pkg/x narrows to one folder.
-FOLDERS := pkg/base pkg/kmsg pkg/kube pkg/http pkg/bhttp pkg/pre pkg/pre/vectors pkg/envelope crds pkg/protocol controller agent keeper lib sim
+FOLDERS := pkg/base pkg/kmsg pkg/kube pkg/http pkg/bhttp pkg/pre pkg/pre/vectors pkg/envelope crds pkg/protocol controller agent keeper cli lib sim
 DIR ?= $(FOLDERS)
 row = $(notdir $(patsubst %/,%,$(dir $(1))))
 binaries = $(foreach d,$(DIR),$(patsubst %.c,$(B)/test/%,$(sort $(wildcard $(d)/*_$(1).c))))

@@ -8,6 +8,7 @@
 struct kube_resource {
 	const char *group, *version, *plural, *kind;
 	bool namespaced;
+	const char *path; /* not NULL: no resource, but this document alone, as in "/version" */
 };
 
 /* One object; ns is empty for what has none, uid where it is not known. Borrowed. */

@@ -93,11 +93,22 @@ static int check_body(const struct kube_request *request, struct err *err)
 	return 0;
 }
 
+/* One document of the API server's own, which is only read. */
+static int check_document(const struct kube_request *request, struct err *err)
+{
+	if (request->verb != KUBE_GET || request->ns.n || request->name.n ||
+		request->subresource.n || request->body.n)
+		return FAIL(err, ERR_INVALID, "%s is only read, as it is", request->resource->path);
+	return 0;
+}
+
 int kube_request_check(const struct kube_request *request, struct err *err)
 {
 	if (request->verb >= KUBE_VERB_COUNT || request->class >= KUBE_CLASS_COUNT ||
 		!request->resource)
 		return FAIL(err, ERR_INVALID, "no such verb or class, or no resource");
+	if (request->resource->path)
+		return check_document(request, err);
 	TRY(check_namespace(request, err));
 	TRY(check_name(request, err));
 	TRY(check_body(request, err));
@@ -176,6 +187,10 @@ int kube_request_path(
 {
 	TRY(kube_request_check(request, err));
 	const struct kube_resource *r = request->resource;
+	if (r->path) {
+		TRY(base_buf_add_str(b, base_str(r->path), err));
+		return add_query(request, timeout_s, b, err);
+	}
 	TRY(base_buf_add_str(b, r->group[0] ? STR("/apis") : STR("/api"), err));
 	if (r->group[0])
 		TRY(add_segment(b, base_str(r->group), err));

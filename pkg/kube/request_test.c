@@ -8,6 +8,8 @@ static const struct kube_resource leases = {.group = "coordination.k8s.io",
 	.namespaced = true};
 static const struct kube_resource nodes = {
 	.group = "", .version = "v1", .plural = "nodes", .kind = "Node"};
+static const struct kube_resource document = {
+	.plural = "version", .kind = "Info", .path = "/version"};
 
 #define S(text)                                    \
 	{                                          \
@@ -68,6 +70,10 @@ static const struct {
 		0,
 		"/apis/coordination.k8s.io/v1/namespaces/a%2F..%2Fb%3Fx/leases/"
 		"%252e%0D%0A%23%2B%20%C3%A4"},
+	{"a document", {.verb = KUBE_GET, .resource = &document}, 5, "/version?timeout=5s"},
+	{"a document is not listed", {.verb = KUBE_LIST, .resource = &document}, 0, NULL},
+	{"a document has no name", {.verb = KUBE_GET, .resource = &document, .name = S("b")}, 0,
+		NULL},
 	{"get without a name", {.verb = KUBE_GET, .resource = &leases, .ns = S("a")}, 0, NULL},
 	{"delete without a name", {.verb = KUBE_DELETE, .resource = &leases, .ns = S("a")}, 0,
 		NULL},

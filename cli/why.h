@@ -1,0 +1,32 @@
+/* kubectl functionkey why POD: why a replica is not ready, from what the cluster knows of it.
+ * Layer: cli.
+ */
+#ifndef CLI_WHY_H
+#define CLI_WHY_H
+
+#include "cli/objects.h"
+#include "cli/report.h"
+#include "crds/functionkey.h"
+#include "crds/pod.h"
+
+/* Runs the command. */
+int cli_why(const struct cli_options *o, struct err *err) must_check;
+
+/* What was found. NULL: it is not there; a denied_ one may not be read. */
+struct cli_case {
+	const struct crds_pod *pod;
+	const struct cli_pod *more;
+	const struct crds_functionkey *member, *leader;
+	const struct cli_lease *lease;
+	bool opted_in; /* the namespace's label */
+	bool lease_denied, namespace_denied;
+	struct str revision; /* of the pod */
+	int64_t now_wall_ns;
+};
+
+/* Goes along the way of a replica to readiness, a line a station, and stops at the first that it
+ * has not passed. */
+int cli_why_explain(const struct cli_case *c, struct cli_report *report, struct err *err)
+	must_check;
+
+#endif
