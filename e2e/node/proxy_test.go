@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"functionkey.dev/e2e/kit"
+	"functionkey.dev/e2e/story"
+)
+
+// Functions that know nothing of FunctionKey, on the loopback of a pod.
+const (
+	pythonFunction = `
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Function(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        said = json.dumps({"by": "python", "path": self.path, "body": body.decode(), "id": self.headers["Functionkey-Id"]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+HTTPServer(("127.0.0.1", 8090), Function).serve_forever()
+`
+	nodeFunction = `
+require('http').createServer((q, s) => {
+  let body = '';
+  q.on('data', d => { body += d; });
+  q.on('end', () => s.end(JSON.stringify({by: 'node', path: q.url, body: body, id: q.headers['functionkey-id']})));
+}).listen(8090, '127.0.0.1');
+`
+)
+
+// inPod is a command of this machine on the network of a pod.
+func inPod(ctx context.Context, pod *corev1.Pod, name string, args ...string) (*exec.Cmd, error) {
+	pids, err := story.Processes(string(pod.UID), story.Network)
+	if err != nil {
+		return nil, err
+	}
+	if len(pids) == 0 {
+		return nil, fmt.Errorf("%s has no agent", pod.Name)
+	}
+	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", strconv.Itoa(pids[0]), "-n", name}, args...)...), nil
+}
+
+// TestProxy: annotations alone, as users have them, between pods.
+func TestProxy(t *testing.T) {
+	s := newShop(t, "plain")
+	for app, note := range map[string]string{"billing": "functionkey.dev/inbound", "orders": "functionkey.dev/outbound"} {
+		d := s.example(t, "Deployment", app)
+		set(d, map[string]any{note: map[string]string{"billing": "8090", "orders": "billing"}[app]}, "spec", "template", "metadata", "annotations")
+		set(d, int64(map[string]int{"billing": 2, "orders": 1}[app]), "spec", "replicas")
+		s.create(t, d)
+	}
+	s.whole(t, "billing", 2)
+	s.whole(t, "orders", 1)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	functions := [][]string{{"python3", "-c", pythonFunction}, {"node", "-e", nodeFunction}}
+	pods := kit.Must[[]corev1.Pod](t)(s.Pods(ctx, "billing"))
+	for i := range pods {
+		command := kit.Must[*exec.Cmd](t)(inPod(ctx, &pods[i], functions[i][0], functions[i][1:]...))
+		must(t, command.Start())
+		t.Cleanup(func() {
+			_ = command.Process.Kill()
+			_ = command.Wait()
+		})
+	}
+	orders := kit.Must[[]corev1.Pod](t)(s.Pods(ctx, "orders"))[0]
+	curl := func(args ...string) (string, error) {
+		command, err := inPod(ctx, &orders, "curl", append([]string{"-sS", "--max-time", "10"}, args...)...)
+		if err != nil {
+			return "", err
+		}
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	call := func(context.Context) (by string, err error) {
+		out, err := curl("-d", "a secret", "http://127.0.0.1:9470/to/"+s.NS+"/billing/pay?x=1")
+		var said struct{ By, Path, Body, ID string }
+		if err == nil {
+			err = json.Unmarshal([]byte(out), &said)
+		}
+		if err == nil && (said.Path != "/pay?x=1" || said.Body != "a secret" || len(said.ID) != 32) {
+			err = fmt.Errorf("%s", out)
+		}
+		return said.By, err
+	}
+	var first string
+	until(t, 20*time.Second, "a function answers", func(ctx context.Context) (err error) {
+		first, err = call(ctx)
+		return err
+	})
+	for i := range pods {
+		out, _ := curl("-w", "%{http_code}", "-d", "plain", "http://"+pods[i].Status.PodIP+":9472/pay")
+		if !strings.HasSuffix(out, "400") || !strings.Contains(out, "cannot-open") {
+			t.Errorf("plain request to %s: %s", pods[i].Name, out)
+		}
+	}
+	if out, _ := curl("-w", "%{http_code}", "http://127.0.0.1:9470/to/"+s.NS+"/elsewhere/"); !strings.HasSuffix(out, "403") {
+		t.Errorf("a function that is not listed: %s", out)
+	}
+	// The other replica's function answers when that replica leads.
+	_, err := s.KillLeader(ctx, "billing", story.Agent)
+	must(t, err)
+	until(t, 60*time.Second, "the other function answers", func(ctx context.Context) error {
+		by, err := call(ctx)
+		if err == nil && by == first {
+			err = fmt.Errorf("still %s", by)
+		}
+		return err
+	})
+}
