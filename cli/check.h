@@ -33,13 +33,12 @@ struct cli_checking {
 	int64_t minor; /* of Kubernetes; 0: not known */
 };
 
-/* -- check_cluster.c: what is installed for all, and the permissions to install it -- */
-
+/* check_cluster.c: what is installed for all; the permissions and APIs that an installation needs.
+ */
 int cli_check_installed(struct cli_checking *c, struct err *err) must_check;
 int cli_check_before(struct cli_checking *c, struct err *err) must_check;
 
-/* -- check_namespace.c: what the namespace needs -- */
-
+/* check_namespace.c: what the session's namespace needs. */
 int cli_check_namespace(struct cli_checking *c, struct err *err) must_check;
 
 /* Gets an object and says so where it is missing (WRONG, with missing) or may not be read (DOUBT).
