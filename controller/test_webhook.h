@@ -15,7 +15,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define BODY_MAX 300000
+#define BODY_MAX    300000
+#define HUGE_ANSWER (20 * BODY_MAX) /* more than sockets take that nobody reads */
 
 /* The server on the loop of this thread, a client in another one. */
 struct world {
@@ -30,6 +31,7 @@ struct world {
 
 static int answer(void *ctx, struct str body, struct buf *out, struct err *err)
 {
+	static const char huge[BODY_MAX] = "";
 	struct world *world = ctx;
 
 	world->answers++;
@@ -39,6 +41,9 @@ static int answer(void *ctx, struct str body, struct buf *out, struct err *err)
 		return FAIL(err, ERR_TOO_LARGE, "large");
 	if (base_str_starts(body, STR("broken")))
 		return FAIL(err, ERR_NOMEM, "broken");
+	if (base_str_starts(body, STR("huge")))
+		for (size_t i = 0; i < HUGE_ANSWER / BODY_MAX; i++)
+			TRY(base_buf_add(out, huge, sizeof(huge), err));
 	TRY(base_buf_addf(out, err, "%zu:", body.n));
 	return base_buf_add_str(out, body, err);
 }
@@ -67,7 +72,7 @@ static void finished(uv_async_t *done)
 	uv_stop(done->loop);
 }
 
-static void world_begin(struct world *world)
+static void world_begin(struct world *world, int silence_s)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
 	*world = (struct world){.env = base_env_system()};
@@ -78,7 +83,8 @@ static void world_begin(struct world *world)
 		.address = "127.0.0.1:0",
 		.answer = answer,
 		.ctx = world,
-		.body_max = BODY_MAX};
+		.body_max = BODY_MAX,
+		.silence_s = silence_s};
 	assert_ok("webhook", controller_webhook_new(&config, &world->w, err));
 	world->port = controller_webhook_port(world->w);
 	assert_true(world->port > 0);

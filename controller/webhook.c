@@ -10,7 +10,7 @@
 
 #define PIECE          (16u << 10)     /* bytes written at once */
 #define REQUEST_NS     (10 * NS_PER_S) /* from its header to its answer */
-#define SILENCE_S      10              /* within a handshake, a header, a body */
+#define SILENCE_S      10              /* within a handshake, a header, a body, an answer */
 #define KEEPALIVE_S    90              /* between requests: then the API server connects again */
 #define HEADER_MAX     4096            /* bytes */
 #define FD_MAX         (CONTROLLER_WEBHOOK_CONNECTIONS + 16) /* of libwebsockets */
@@ -198,7 +198,7 @@ static int take(
 
 	if (!r->busy || now - r->begun_ns > REQUEST_NS)
 		return -1;
-	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, SILENCE_S);
+	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, w->config.silence_s);
 	return base_buf_add(&r->body, p, n, NULL) < 0 ? -1 : 0;
 }
 
@@ -237,7 +237,10 @@ static int answer(struct controller_webhook *w, struct lws *wsi, struct request 
 	if (base_buf_add(&r->answer, room, sizeof(room), &err) < 0 ||
 		w->config.answer(w->config.ctx, base_buf_str(&r->body), &r->answer, &err) < 0)
 		return refuse(wsi, status_of(&err));
+	base_buf_done(&r->body);
 	r->sent = LWS_PRE;
+	/* libwebsockets ended the body's time, and gives none to answers. */
+	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, w->config.silence_s);
 	if (write_headers(w, wsi, r->answer.len - LWS_PRE) < 0)
 		return -1;
 	lws_callback_on_writable(wsi);
@@ -257,6 +260,7 @@ static int write_piece(struct controller_webhook *w, struct lws *wsi, struct req
 		    last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
 		return -1;
 	r->sent += n;
+	lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, w->config.silence_s);
 	if (!last) {
 		lws_callback_on_writable(wsi);
 		return 0;
@@ -346,7 +350,7 @@ static int start(struct controller_webhook *w, struct err *err)
 		.fd_limit_per_thread = FD_MAX,
 		.max_http_header_data = HEADER_MAX,
 		.max_http_header_pool = CONTROLLER_WEBHOOK_CONNECTIONS,
-		.timeout_secs = SILENCE_S,
+		.timeout_secs = (unsigned)w->config.silence_s,
 		.gid = -1,
 		.uid = -1};
 
@@ -363,7 +367,7 @@ static int start(struct controller_webhook *w, struct err *err)
 			   (a.v6 ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6),
 		.vhost_name = "webhook",
 		.keepalive_timeout = KEEPALIVE_S,
-		.timeout_secs = SILENCE_S,
+		.timeout_secs = (unsigned)w->config.silence_s,
 		.alpn = "http/1.1",
 		.user = w};
 	w->vhost = lws_create_vhost(w->lws, &vhost);
@@ -378,6 +382,8 @@ int controller_webhook_new(const struct controller_webhook_config *config,
 	if (!w)
 		return FAIL(err, ERR_NOMEM, "webhook");
 	w->config = *config;
+	if (w->config.silence_s == 0)
+		w->config.silence_s = SILENCE_S;
 	if (uv_timer_init(config->loop, &w->closing) != 0)
 		return FAIL(err, ERR_TERMINAL, "timer");
 	w->timer_open = true;

@@ -32,6 +32,7 @@ struct controller_webhook_config {
 	controller_webhook_answer answer;
 	void *ctx;         /* of answer */
 	uint64_t body_max; /* bytes of one body */
+	int silence_s;     /* that a client may be silent in the middle of something; 0: 10 */
 };
 
 /* Listens. INVALID (address), TERMINAL (cannot listen), NOMEM. */

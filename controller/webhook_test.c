@@ -68,6 +68,23 @@ static void no_tls(struct client *c)
 	c->good = c->good && (n <= 0 || c->text[0] == 0x15); /* the end, or an alert */
 }
 
+/* Who asks and does not read its answer is cut: it holds up to 11 MiB of ours. */
+static void does_not_read(struct client *c)
+{
+	static const char text[] = "POST /inject HTTP/1.1\r\nContent-Length: 4\r\n\r\nhuge";
+	uint64_t n = 0;
+	char piece[4096];
+	int got = 0;
+
+	c->good = client_connect(c);
+	client_send(c, text, sizeof(text) - 1);
+	(void)sleep(3);
+	while ((got = SSL_read(c->ssl, piece, sizeof(piece))) > 0)
+		n += (uint64_t)got;
+	c->n = (size_t)snprintf(c->text, 100, "%llu bytes", (unsigned long long)n);
+	c->good = c->good && n < HUGE_ANSWER;
+}
+
 /* How many of the sockets the server has closed. */
 static size_t closed_of(const int *fds, size_t n)
 {
@@ -159,7 +176,7 @@ static void test_serves(void **state)
 	struct world world;
 	(void)state;
 
-	world_begin(&world);
+	world_begin(&world, 0);
 	play(&world, "many on one connection", many_on_one_connection);
 	assert_int_equal(world.answers, 20);
 	play(&world, "TLS 1.2", tls_1_2);
@@ -174,7 +191,7 @@ static void test_hostile(void **state)
 	struct world world;
 	(void)state;
 
-	world_begin(&world);
+	world_begin(&world, 0);
 	play(&world, "refusals", be_refused);
 	play(&world, "cut off", cut_off);
 	play(&world, "no TLS", no_tls);
@@ -183,6 +200,16 @@ static void test_hostile(void **state)
 	assert_true(
 		controller_webhook_stats(world.w).turned_away >= CONTROLLER_WEBHOOK_CONNECTIONS);
 	play(&world, "still there", many_on_one_connection);
+	world_end(&world);
+}
+
+static void test_does_not_read(void **state)
+{
+	struct world world;
+	(void)state;
+
+	world_begin(&world, 1);
+	play(&world, "does not read", does_not_read);
 	world_end(&world);
 }
 
@@ -202,7 +229,7 @@ static void test_certificates(void **state)
 	struct world world;
 	(void)state;
 
-	world_begin(&world);
+	world_begin(&world, 0);
 	struct controller_certs_plan next = new_certs(&world.env);
 	const struct str chain = base_buf_str(&next.texts[CONTROLLER_SERVING]);
 	const struct str key = base_buf_str(&next.texts[CONTROLLER_SERVING_KEY]);
@@ -233,7 +260,7 @@ static void test_drain(void **state)
 	struct world world;
 	(void)state;
 
-	world_begin(&world);
+	world_begin(&world, 0);
 	controller_webhook_drain(world.w);
 	play(&world, "drained", drained);
 	world_end(&world);
@@ -284,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serves),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_does_not_read),
 		cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_cannot_listen),
