@@ -409,6 +409,15 @@ int http_call_start(struct http_call *call, struct err *err)
 	return 0;
 }
 
+/* What was refused while libcurl handed over what it had kept ends its transfer only when more
+ * comes: so its time ends now, and libcurl is made to look. */
+static void end_soon(struct http_call *call)
+{
+	(void)curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, 1L);
+	(void)curl_easy_pause(call->easy, CURLPAUSE_ALL);
+	(void)curl_easy_pause(call->easy, CURLPAUSE_CONT);
+}
+
 void http_call_resume(struct http_call *call)
 {
 	/* Within a callback the answer of that callback counts. */
@@ -416,7 +425,8 @@ void http_call_resume(struct http_call *call)
 		return;
 	call->resuming = true;
 	call->paused = false;
-	(void)curl_easy_pause(call->easy, CURLPAUSE_CONT);
+	if (curl_easy_pause(call->easy, CURLPAUSE_CONT) != CURLE_OK)
+		end_soon(call);
 	call->resuming = false;
 	if (!call->ops && call->client->inside == 0)
 		bury(call);

@@ -17,7 +17,8 @@ struct world {
 	const char *send;
 	size_t sent;
 	unsigned status, waits, heads;
-	bool done, wait;
+	bool done, wait, refuse;
+	uint64_t begun_ms, took_ms;
 	struct err err;
 };
 
@@ -72,6 +73,8 @@ static int on_data(void *ctx, const uint8_t *p, size_t n, struct err *err)
 		(void)uv_timer_start(&timer, again, 20, 0);
 		return HTTP_CALL_WAIT;
 	}
+	if (w->refuse)
+		return FAIL(err, ERR_TAMPERED, "refused");
 	return base_buf_add(&w->body, p, n, err);
 }
 
@@ -80,6 +83,7 @@ static void on_done(void *ctx, const struct err *err)
 	struct world *w = ctx;
 
 	w->done = true;
+	w->took_ms = uv_now(&w->loop) - w->begun_ms;
 	if (err)
 		w->err = *err;
 	w->call = http_call_free(w->call);
@@ -118,6 +122,9 @@ static pid_t answering(uint16_t *ret_port, const char *until, struct str answer,
 	if (want_fd >= 0)
 		base_assert(write(want_fd, got, len) == (ssize_t)len);
 	base_assert(send(c, answer.p, answer.n, MSG_NOSIGNAL) == (ssize_t)answer.n);
+	/* The rest does not come, nor does the end. */
+	if (base_str_ends(answer, STR("stay")))
+		(void)recv(c, got, 1, 0);
 	(void)close(c);
 	_exit(0);
 }
@@ -139,6 +146,7 @@ static void begin(struct world *w, struct http_call_request *r, uint16_t port, c
 static void run(struct world *w)
 {
 	assert_ok("start", http_call_start(w->call, err));
+	w->begun_ms = uv_now(&w->loop);
 	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
 	assert_true(w->done);
 	assert_int_equal(uv_loop_close(&w->loop), 0);
@@ -281,6 +289,25 @@ static void test_waiting(void **state)
 	end(&w);
 }
 
+/* What is refused after a wait ends at once, not when the peer says more. */
+static void test_refused_after_waiting(void **state)
+{
+	struct world w = {.send = "", .wait = true, .refuse = true};
+	struct http_call_request r = {.method = "GET", .target = "/"};
+	char address[32];
+	uint16_t port = 0;
+	const pid_t pid =
+		answering(&port, "\r\n\r\n", STR(OK_ "Content-Length: 9\r\n\r\nstay"), -1);
+
+	(void)state;
+	begin(&w, &r, port, address);
+	run(&w);
+	(void)waitpid(pid, NULL, 0);
+	assert_int_equal(w.err.class, ERR_TAMPERED);
+	assert_true(w.took_ms < 2000);
+	end(&w);
+}
+
 static void test_unreachable_and_freed(void **state)
 {
 	struct world w = {.send = ""};
@@ -315,6 +342,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_answers, no_leak),
 		cmocka_unit_test_teardown(test_requests, no_leak),
 		cmocka_unit_test_teardown(test_waiting, no_leak),
+		cmocka_unit_test_teardown(test_refused_after_waiting, no_leak),
 		cmocka_unit_test_teardown(test_unreachable_and_freed, no_leak),
 	};
 
