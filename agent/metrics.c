@@ -77,6 +77,7 @@ enum {
 	PINS,
 	DOUBTS,
 	LOG_DROPPED,
+	EXPOSED,
 	DEFS
 };
 
@@ -147,6 +148,9 @@ static const struct metric_def defs[DEFS] = {
 	[DOUBTS] = {"functionkey_recipient_doubts_total",
 		"Recipients' records that were not genuine, or broke the chain.", METRIC_COUNTER,
 		.labels = {{"reason", .values = doubt_names}}},
+	[EXPOSED] = {"functionkey_function_exposed",
+		"1 if the function behind inbound is reached on the pod's address as well.",
+		METRIC_GAUGE},
 	[LOG_DROPPED] = {"functionkey_log_dropped_total", "Log lines that could not be written.",
 		METRIC_COUNTER},
 };
@@ -208,6 +212,12 @@ void agent_metrics_failover(struct agent_metrics *m, bool released, int64_t took
 	if (m)
 		metric_observe(m->registry, &defs[FAILOVER], SECONDS(took_ns),
 			base_str(path_names[!released]));
+}
+
+void agent_metrics_exposed(struct agent_metrics *m, bool exposed)
+{
+	if (m)
+		metric_set(m->registry, &defs[EXPOSED], exposed);
 }
 
 void agent_metrics_kicked(struct agent_metrics *m)

@@ -55,6 +55,9 @@ void agent_metrics_phase(struct agent_metrics *m, enum agent_phase phase, int64_
 /* From the Lease's release (or, expired, from winning it) to our active key. */
 void agent_metrics_failover(struct agent_metrics *m, bool released, int64_t took_ns);
 
+/* Whether our function is reached past us. */
+void agent_metrics_exposed(struct agent_metrics *m, bool exposed);
+
 /* A peer asked us to look at its record. */
 void agent_metrics_kicked(struct agent_metrics *m);
 

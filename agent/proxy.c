@@ -1,6 +1,7 @@
 #include "agent/proxy.h"
 
 #include "agent/inbound.h"
+#include "agent/inbound_exposed.h"
 #include "crds/endpoint.h"
 #include "pkg/base/alloc.h"
 
@@ -120,7 +121,10 @@ static int fill(struct agent_proxy *proxy, struct err *err)
 	proxy->timer_open = true;
 	TRY(http_client_new(app->core.loop, &proxy->client, err));
 	proxy->inbound_port = agent_options_inbound(&app->options);
-	return proxy->inbound_port ? listen_inbound(proxy, err) : 0;
+	if (proxy->inbound_port == 0)
+		return 0;
+	TRY(listen_inbound(proxy, err));
+	return agent_exposed_new(app, proxy->inbound_port, &proxy->exposed, err);
 }
 
 int agent_proxy_new(struct agent_app *app, struct agent_proxy **ret_proxy, struct err *err)
@@ -146,6 +150,7 @@ struct agent_proxy *agent_proxy_free(struct agent_proxy *proxy)
 {
 	if (!proxy)
 		return NULL;
+	proxy->exposed = agent_exposed_free(proxy->exposed);
 	proxy->inbound = http_server_free(proxy->inbound);
 	proxy->client = http_client_free(proxy->client);
 	if (!proxy->timer_open)

@@ -37,6 +37,8 @@ struct agent_refresh {
 	TAILQ_ENTRY(agent_refresh) link;
 };
 
+struct agent_exposed;
+
 struct agent_proxy {
 	struct agent_app *app;
 	struct http_client *client;
@@ -45,6 +47,7 @@ struct agent_proxy {
 	struct http_server *inbound;
 	struct http_route routes[2];
 	char inbound_address[64];
+	struct agent_exposed *exposed;
 	uv_timer_t timer; /* of those that refresh */
 	bool timer_open;
 	TAILQ_HEAD(, agent_refresh) refreshing;

@@ -52,6 +52,34 @@ func inPod(ctx context.Context, pod *corev1.Pod, name string, args ...string) (*
 	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", strconv.Itoa(pids[0]), "-n", name}, args...)...), nil
 }
 
+// exposed: a function that listens on the pod's address as well is told.
+func exposed(t *testing.T, s *shop, ctx context.Context, pod *corev1.Pod) {
+	t.Helper()
+	a := agentOf(t, pod)
+	is := func(want float64) {
+		t.Helper()
+		until(t, 40*time.Second, fmt.Sprintf("functionkey_function_exposed is %v", want), func(context.Context) error {
+			text, err := a.get("/metrics")
+			if err == nil && parseMetrics(text)["functionkey_function_exposed"] != want {
+				err = fmt.Errorf("it is not")
+			}
+			return err
+		})
+	}
+	if text := kit.Must[[]byte](t)(a.get("/metrics")); parseMetrics(text)["functionkey_function_exposed"] != 0 {
+		t.Error("exposed from the start")
+	}
+	command := kit.Must[*exec.Cmd](t)(inPod(ctx, pod, "python3", "-m", "http.server", "--bind", pod.Status.PodIP, "8090"))
+	must(t, command.Start())
+	is(1)
+	_ = command.Process.Kill()
+	_ = command.Wait()
+	is(0)
+	if out := s.c.Kubectl(t, "-n", s.NS, "get", "events.events.k8s.io"); !strings.Contains(out, "FunctionExposed") {
+		t.Error("no event:", out)
+	}
+}
+
 // TestProxy: annotations alone, as users have them, between pods.
 func TestProxy(t *testing.T) {
 	s := newShop(t, "plain")
@@ -109,6 +137,7 @@ func TestProxy(t *testing.T) {
 	if out, _ := curl("-w", "%{http_code}", "http://127.0.0.1:9470/to/"+s.NS+"/elsewhere/"); !strings.HasSuffix(out, "403") {
 		t.Errorf("a function that is not listed: %s", out)
 	}
+	exposed(t, s, ctx, &pods[0])
 	// The other replica's function answers when that replica leads.
 	_, err := s.KillLeader(ctx, "billing", story.Agent)
 	must(t, err)
