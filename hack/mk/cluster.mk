@@ -8,7 +8,7 @@ GO := hack/go
 $(B)/bin/orders $(B)/bin/billing: $(wildcard examples/functions/*/*.go) examples/functions/go.mod
 	@mkdir -p $(@D)
 	$(say) GO $@
-	$(Q)cd examples/functions && CGO_ENABLED=0 ../../$(GO) build -trimpath -ldflags "-s -w" -o $(CURDIR)/$@ ./$(@F)
+	$(Q)cd examples/functions && CGO_ENABLED=0 ../../$(GO) build -trimpath -ldflags "-s -w" -o $(abspath $@) ./$(@F)
 
 images: build $(B)/bin/orders $(B)/bin/billing ## OCI archives of the programs, with SBOMs, in build/images
 	hack/images/build --tag $(TAG) controller agent orders billing
@@ -24,6 +24,19 @@ demo: deps ## The main job on a real Kubernetes, told as it happens
 
 demo-down: ## Take the demo's cluster down
 	@hack/demo down
+
+.PHONY: deploy undeploy chart test-deploy test-helm
+deploy: ## FunctionKey on a cluster of your own: CLUSTER=current IMAGE_PREFIX=registry.example/functionkey (docs/install.md)
+	@hack/deploy check
+	@$(MAKE) --no-print-directory build
+	@hack/images/build --tag $(TAG) --bin $(B)/bin --out $(B)/images controller agent
+	@IMAGES=$(B)/images hack/deploy up
+
+undeploy: ## Take it away from there; DELETE_RECORDS=yes: the definition and every record, too
+	@hack/deploy down
+
+chart: ## The Helm chart, in build/chart/functionkey
+	@hack/helm/chart --out $(B)/chart/functionkey $(addprefix --helm=,$(shell hack/helm/build --where))
 
 ##@ Test it
 test: deps ## All tests, from nothing; PARTS="unit api" for some
@@ -42,3 +55,10 @@ test-api: build ## Against a real API server without a node
 
 test-node: images ## End to end on a real node with containers
 	e2e/run node
+
+test-deploy: images ## Install, upgrade from N-1 while messages flow, uninstall; images through a registry
+	e2e/deploy/run
+
+test-helm: ## The same with Helm, built from its module first: two minutes of processor time, not part of `make test`
+	hack/helm/build
+	e2e/deploy/run helm
