@@ -78,14 +78,15 @@ static int on_head(void *ctx, unsigned status, struct err *err)
 static int add_fields(struct agent_outbound *o, const struct bhttp_head *head, char *type,
 	size_t cap, struct err *err)
 {
+	struct str value = STR_NULL;
+
+	if (bhttp_fields_find(&head->fields, STR("content-type"), &value) > 0)
+		TRY(base_str_copy(value, type, cap, "content-type", err));
 	for (size_t i = 0; i < head->fields.n; i++) {
 		const struct bhttp_field *f = &head->fields.v[i];
 		char name[256];
-		if (base_str_eq(f->name, STR("content-type"))) {
-			TRY(base_str_copy(f->value, type, cap, "content-type", err));
-			continue;
-		}
-		if (agent_fields_own(f->name) || base_str_eq(f->name, STR("date")))
+		if (agent_fields_own(f->name) || base_str_eq(f->name, STR("content-type")) ||
+			base_str_eq(f->name, STR("date")))
 			continue;
 		TRY(base_str_copy(f->name, name, sizeof(name), "name", err));
 		TRY(http_add_header(o->r, name, f->value, err));

@@ -50,11 +50,7 @@ enum bhttp_field_class {
 };
 enum bhttp_field_class bhttp_field_class(struct str name);
 
-/* A lower-case token; a value without controls and without white space at its ends. */
-bool bhttp_name_good(struct str name);
-bool bhttp_value_good(struct str value);
-
-/* Adds a field whose slices the caller keeps alive. INVALID (as above), TOO_LARGE. */
+/* Adds a field whose slices the caller keeps alive. INVALID (as said above), TOO_LARGE. */
 int bhttp_fields_add(
 	struct bhttp_fields *fields, struct str name, struct str value, struct err *err) must_check;
 

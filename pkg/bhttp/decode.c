@@ -19,14 +19,15 @@ struct cursor {
 	size_t n, at;
 };
 
-size_t bhttp_varint_len(uint8_t first)
+/* Bytes of the integer that begins with this one. */
+static size_t varint_len(uint8_t first)
 {
 	return (size_t)1 << (first >> 6);
 }
 
-uint64_t bhttp_varint(const uint8_t *p)
+static uint64_t varint(const uint8_t *p)
 {
-	const size_t n = bhttp_varint_len(p[0]);
+	const size_t n = varint_len(p[0]);
 	uint64_t v = p[0] & 0x3f;
 
 	for (size_t i = 1; i < n; i++)
@@ -36,10 +37,10 @@ uint64_t bhttp_varint(const uint8_t *p)
 
 static int read_varint(struct cursor *c, uint64_t *ret_v)
 {
-	if (c->at == c->n || c->n - c->at < bhttp_varint_len(c->p[c->at]))
+	if (c->at == c->n || c->n - c->at < varint_len(c->p[c->at]))
 		return MORE;
-	*ret_v = bhttp_varint(c->p + c->at);
-	c->at += bhttp_varint_len(c->p[c->at]);
+	*ret_v = varint(c->p + c->at);
+	c->at += varint_len(c->p[c->at]);
 	return 0;
 }
 
@@ -228,9 +229,9 @@ static int take_length(struct bhttp_decoder *d, struct str bytes, size_t *ret_n,
 {
 	*ret_n = 1;
 	TRY(base_buf_add(&d->tail, bytes.p, 1, err));
-	if (d->tail.len < bhttp_varint_len(d->tail.data[0]))
+	if (d->tail.len < varint_len(d->tail.data[0]))
 		return 0;
-	const uint64_t n = bhttp_varint(d->tail.data);
+	const uint64_t n = varint(d->tail.data);
 	base_buf_clear(&d->tail);
 	return set_length(d, n, err);
 }

@@ -1,6 +1,7 @@
 #include "pkg/bhttp/impl.h"
 
-int bhttp_put_varint(struct buf *b, uint64_t v, struct err *err)
+/* An integer as QUIC writes it (RFC 9000, 16), in its shortest form. */
+static int put_varint(struct buf *b, uint64_t v, struct err *err)
 {
 	const unsigned log = v < 0x40 ? 0 : v < 0x4000 ? 1 : v < 0x40000000 ? 2 : 3;
 	const size_t n = (size_t)1 << log;
@@ -21,7 +22,7 @@ static size_t varint_size(uint64_t v)
 
 static int put_text(struct buf *b, struct str s, struct err *err)
 {
-	TRY(bhttp_put_varint(b, s.n, err));
+	TRY(put_varint(b, s.n, err));
 	return base_buf_add_str(b, s, err);
 }
 
@@ -39,7 +40,7 @@ static size_t fields_size(const struct bhttp_fields *fields)
 static int put_fields(struct buf *b, const struct bhttp_fields *fields, bool known, struct err *err)
 {
 	if (known)
-		TRY(bhttp_put_varint(b, fields->n ? fields_size(fields) : 0, err));
+		TRY(put_varint(b, fields->n ? fields_size(fields) : 0, err));
 	for (size_t i = 0; i < fields->n; i++) {
 		TRY(put_text(b, fields->v[i].name, err));
 		TRY(put_text(b, fields->v[i].value, err));
@@ -54,7 +55,7 @@ static int put_head(const struct bhttp_head *head, struct buf *out, struct err *
 	if (head->response) {
 		TRY(base_buf_add_byte(
 			out, known ? BHTTP_KNOWN_RESPONSE : BHTTP_CHUNKED_RESPONSE, err));
-		TRY(bhttp_put_varint(out, head->status, err));
+		TRY(put_varint(out, head->status, err));
 	} else {
 		TRY(base_buf_add_byte(
 			out, known ? BHTTP_KNOWN_REQUEST : BHTTP_CHUNKED_REQUEST, err));
@@ -64,7 +65,7 @@ static int put_head(const struct bhttp_head *head, struct buf *out, struct err *
 		TRY(put_text(out, head->path, err));
 	}
 	TRY(put_fields(out, &head->fields, known, err));
-	return known ? bhttp_put_varint(out, head->length, err) : 0;
+	return known ? put_varint(out, head->length, err) : 0;
 }
 
 int bhttp_encode_head(
@@ -97,7 +98,7 @@ int bhttp_encode_content(
 		return 0;
 	if (e->known && bytes.n > e->left)
 		return FAIL(err, ERR_INVALID, "more content than announced");
-	int r = e->known ? 0 : bhttp_put_varint(out, bytes.n, err);
+	int r = e->known ? 0 : put_varint(out, bytes.n, err);
 	if (r == 0)
 		r = base_buf_add_str(out, bytes, err);
 	if (r < 0) {

@@ -4,7 +4,8 @@
 
 #define OURS STR("functionkey-")
 
-bool bhttp_name_good(struct str name)
+/* A lower-case token. */
+static bool name_good(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		const char c = name.p[i];
@@ -15,7 +16,8 @@ bool bhttp_name_good(struct str name)
 	return name.n > 0;
 }
 
-bool bhttp_value_good(struct str value)
+/* No controls, and no white space at its ends. */
+static bool value_good(struct str value)
 {
 	for (size_t i = 0; i < value.n; i++) {
 		const uint8_t c = (uint8_t)value.p[i];
@@ -55,9 +57,9 @@ enum bhttp_field_class bhttp_field_class(struct str name)
 int bhttp_fields_add(
 	struct bhttp_fields *fields, struct str name, struct str value, struct err *err)
 {
-	if (!bhttp_name_good(name))
+	if (!name_good(name))
 		return FAIL(err, ERR_INVALID, "a field's name is no lower-case token");
-	if (!bhttp_value_good(value))
+	if (!value_good(value))
 		return FAIL(err, ERR_INVALID, "a field's value has controls or outer spaces");
 	if (bhttp_field_class(name) != BHTTP_FIELD_END_TO_END)
 		return FAIL(err, ERR_INVALID, "a field that a message does not carry");

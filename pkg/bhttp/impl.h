@@ -14,15 +14,6 @@ enum bhttp_framing {
 
 #define BHTTP_VARINT_MAX 0x3fffffffffffffffULL
 
-/* Appends an integer as QUIC does (RFC 9000, 16), in its shortest form. */
-int bhttp_put_varint(struct buf *b, uint64_t v, struct err *err) must_check;
-
-/* Bytes of the integer that begins with this byte: 1, 2, 4 or 8. */
-size_t bhttp_varint_len(uint8_t first);
-
-/* The integer of bhttp_varint_len(p[0]) bytes at p. */
-uint64_t bhttp_varint(const uint8_t *p);
-
 /* Checks control data and fields as both sides must. INVALID, TOO_LARGE. */
 int bhttp_head_check(const struct bhttp_head *head, struct err *err) must_check;
 
