@@ -8,8 +8,12 @@
 #include "cli/report.h"
 #include "cli/session.h"
 
-/* The validating policies that manifests/base installs; ends with NULL. */
-extern const char *const cli_check_policies[];
+/* The validating policies that manifests/base installs, and what a binding has to do with what they
+ * refuse; ends with a row without a name. */
+struct cli_check_policy {
+	const char *name, *action;
+};
+extern const struct cli_check_policy cli_check_policies[];
 
 /* Oldest Kubernetes 1.x that is supported, and the first that can inject without a webhook. */
 #define CLI_MINOR_OLDEST 30

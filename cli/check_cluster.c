@@ -8,9 +8,17 @@
 #define INSTALL     "kubectl apply -k manifests/default"
 #define FLOW_SCHEMA "functionkey-records"
 
-const char *const cli_check_policies[] = {"functionkey-records", "functionkey-keys",
-	"functionkey-leases", "functionkey-foreign-leases", "functionkey-leader-delete",
-	"functionkey-injected", "functionkey-running", NULL};
+const struct cli_check_policy cli_check_policies[] = {
+	{"functionkey-records", "Deny"},
+	{"functionkey-keys", "Deny"},
+	{"functionkey-leases", "Deny"},
+	{"functionkey-foreign-leases", "Deny"},
+	{"functionkey-leader-delete", "Deny"},
+	{"functionkey-injected", "Deny"},
+	{"functionkey-running", "Deny"},
+	{"functionkey-advice", "Warn"},
+	{NULL, NULL},
+};
 
 static int check_definition(struct cli_checking *c, struct err *err)
 {
@@ -37,42 +45,44 @@ static int check_definition(struct cli_checking *c, struct err *err)
 		c->report, CLI_GOOD, w.what, NULL, err, "FunctionKey " CRDS_VERSION " is served");
 }
 
-static bool denies(const struct cli_binding *b)
+static bool acts(const struct cli_binding *b, const char *action)
 {
 	const struct str *actions = b->actions.items;
 
 	for (size_t i = 0; i < b->actions.n; i++)
-		if (base_str_eq(actions[i], STR("Deny")))
+		if (base_str_eq(actions[i], base_str(action)))
 			return true;
 	return false;
 }
 
-/* 1: it is there and refuses; 0: told. */
-static int check_binding(struct cli_checking *c, const char *name, struct err *err)
+/* 1: it is there and acts; 0: told. */
+static int check_binding(
+	struct cli_checking *c, const struct cli_check_policy *policy, struct err *err)
 {
 	_cleanup_(cli_object_done) struct cli_object object = {0};
 	const struct cli_wanted w = {.what = "policies",
 		.resource = &cli_bindings,
-		.name = name,
+		.name = policy->name,
 		.projection = &cli_binding_fields,
 		.fix = "without it the policy does nothing: " INSTALL};
 
 	const int r = cli_check_look(c, &w, &object, err);
 	if (r <= 0)
 		return r;
-	if (denies(object.p))
+	if (acts(object.p, policy->action))
 		return 1;
 	TRY(cli_report_add(c->report, CLI_WRONG, w.what, w.fix, err,
-		"the binding of %s has no action Deny", name));
+		"the binding of %s has no action %s", policy->name, policy->action));
 	return 0;
 }
 
-static int check_policy(struct cli_checking *c, const char *name, struct err *err)
+static int check_policy(
+	struct cli_checking *c, const struct cli_check_policy *wanted, struct err *err)
 {
 	_cleanup_(cli_object_done) struct cli_object object = {0};
 	const struct cli_wanted w = {.what = "policies",
 		.resource = &cli_policies,
-		.name = name,
+		.name = wanted->name,
 		.projection = &cli_policy_fields,
 		.fix = "what it refuses is allowed now: " INSTALL};
 
@@ -83,9 +93,9 @@ static int check_policy(struct cli_checking *c, const char *name, struct err *er
 	if (policy->warnings)
 		TRY(cli_report_add(c->report, CLI_DOUBT, w.what,
 			"kubectl get validatingadmissionpolicy -o yaml", err,
-			"the API server's type check of %s has %lld warnings", name,
+			"the API server's type check of %s has %lld warnings", wanted->name,
 			(long long)policy->warnings));
-	r = check_binding(c, name, err);
+	r = check_binding(c, wanted, err);
 	return r;
 }
 
@@ -93,8 +103,8 @@ static int check_policies(struct cli_checking *c, struct err *err)
 {
 	size_t n = 0, good = 0;
 
-	for (; cli_check_policies[n]; n++) {
-		const int r = check_policy(c, cli_check_policies[n], err);
+	for (; cli_check_policies[n].name; n++) {
+		const int r = check_policy(c, &cli_check_policies[n], err);
 		if (r < 0)
 			return r;
 		good += r == 1;

@@ -110,8 +110,8 @@ static void test_report(void **state)
 
 static bool is_listed(const char *name)
 {
-	for (size_t i = 0; cli_check_policies[i]; i++)
-		if (strcmp(cli_check_policies[i], name) == 0)
+	for (size_t i = 0; cli_check_policies[i].name; i++)
+		if (strcmp(cli_check_policies[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -145,7 +145,7 @@ static void test_policies_are_those_of_the_manifests(void **state)
 	size_t found = 0, listed = 0;
 
 	(void)state;
-	while (cli_check_policies[listed])
+	while (cli_check_policies[listed].name)
 		listed++;
 	assert_int_equal(glob("manifests/base/*.yaml", 0, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++)

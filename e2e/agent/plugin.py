@@ -64,6 +64,10 @@ def renews(story):
 
 def revokes(story):
     """A member that is revoked does not open what comes after; the others do."""
+    for agent in story.billing:
+        if agent.process.poll() is not None:
+            agent.start()
+        wait_for(f"{agent.name} ready", agent.ready)
     world, gone = story.world, next(a for a in story.billing if a is not story.leader())
     rest = [a for a in story.billing if a is not gone]
     before = active(world)["activeEpoch"]
