@@ -184,6 +184,7 @@ func TestCheckSeesAPolicyThatOnlyAudits(t *testing.T) {
 			back = append(back, string(action))
 		}
 		set(back)
+		policiesAct = false // the tests after this one wait for it
 	}()
 	plugin(t, nil, nil, "check").says(t, "check", 1, "the binding of functionkey-leader-delete has no action Deny")
 }
