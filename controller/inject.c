@@ -21,7 +21,12 @@ static bool is_asked_for(const struct controller_inject_review *r)
 
 static int write_warning(struct kube_writer *w, struct str text, struct err *err)
 {
-	return kube_write_text(w, base_str_sub(text, 0, WARNING_MAX), err);
+	size_t n = text.n < WARNING_MAX ? text.n : WARNING_MAX;
+
+	/* Not within a character. */
+	while (n > 0 && n < text.n && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+		n--;
+	return kube_write_text(w, base_str_sub(text, 0, n), err);
 }
 
 static int write_warnings(struct kube_writer *w, const struct controller_inject_review *r,

@@ -3,6 +3,8 @@
 #include "controller/inject.h"
 #include "controller/inject_sample.h"
 
+#define EURO10                 "€€€€€€€€€€"
+#define LONG                   "x" EURO10 EURO10 EURO10 EURO10 EURO10 EURO10 EURO10
 #define APP                    "\"containers\":[{\"name\":\"app\"}]"
 #define OP(op, path, value)    "{\"op\":\"" op "\",\"path\":\"" path "\",\"value\":" value "}"
 #define ENV(path, name, value) OP("add", path, "{\"name\":\"" name "\",\"value\":\"" value "\"}")
@@ -171,6 +173,12 @@ static const struct row rows[] = {
 		"\"warnings\":[\"functionkey: annotation functionkey.dev/inject is unknown and has "
 		"no effect\",\"functionkey: annotation functionkey.dev/contaners is unknown and "
 		"has no effect\"]"},
+	/* Keys are checked only after us. */
+	{"a long annotation, cut before a character",
+		SAMPLE_POD("\"name\":\"single\",\"annotations\":{\"functionkey.dev/" LONG
+			   "\":\"x\"}," SAMPLE_OPTED(""),
+			APP),
+		WHOLE("single", "single", ""), "€€\"]"},
 	{"an update",
 		"{\"request\":{\"uid\":\"" SAMPLE_UID
 		"\",\"resource\":{\"resource\":\"pods\"},\"operation\":\"UPDATE\",\"object\":{"
