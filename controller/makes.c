@@ -1,6 +1,7 @@
 /* The acts that take more than one request: creating a revision's record and Lease, or giving them
  * an owner again, after looking at who owns its pods; and emptying a dead holder's Lease after a
  * last look. */
+#include "controller/owners.h"
 #include "controller/runner_internal.h"
 
 #include "pkg/base/log.h"
@@ -215,10 +216,9 @@ static void owner_looked_up(void *ctx, const struct kube_response *resp, const s
 		controller_job_end(job, NULL);
 }
 
-static int own(struct controller_job *job, struct str api_version, struct str kind, struct str name,
-	struct str uid, struct err *err)
+static int own(struct controller_job *job, const struct controller_owner *owner, struct err *err)
 {
-	const struct str texts[] = {api_version, kind, name, uid};
+	const struct str texts[] = {owner->api_version, owner->kind, owner->name, owner->uid};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		TRY(base_str_copy(texts[i], job->texts[i], sizeof(job->texts[i]), "owner", err));
@@ -229,43 +229,15 @@ static int own(struct controller_job *job, struct str api_version, struct str ki
 	return 0;
 }
 
-/* Where the owner can be looked up; NULL: it is taken as the pod says (its kind is not ours to
- * read, and the garbage collector checks the UID). */
-static int find_owner(struct controller_job *job, const struct crds_pod *pod,
-	const struct kube_resource **ret_resource, struct err *err)
-{
-	char name[600];
-	const struct str hash = pod->controller_revision_hash;
-
-	*ret_resource = NULL;
-	if (pod->owner_uid.n == 0)
-		return own(job, STR("v1"), STR("Pod"), pod->name, pod->uid, err);
-	if (hash.n && (base_str_eq(pod->owner_kind, STR("StatefulSet")) ||
-			      base_str_eq(pod->owner_kind, STR("DaemonSet")))) {
-		if (base_str_eq(pod->owner_kind, STR("StatefulSet")))
-			(void)snprintf(name, sizeof(name), "%.*s", STR_FMT(hash));
-		else
-			(void)snprintf(name, sizeof(name), "%.*s-%.*s", STR_FMT(pod->owner_name),
-				STR_FMT(hash));
-		*ret_resource = &controller_controllerrevisions;
-		return own(job, STR("apps/v1"), STR("ControllerRevision"), base_str(name), STR_NULL,
-			err);
-	}
-	if (base_str_eq(pod->owner_kind, STR("ReplicaSet")))
-		*ret_resource = &controller_replicasets;
-	else if (base_str_eq(pod->owner_kind, STR("Job")))
-		*ret_resource = &controller_jobs;
-	return own(
-		job, pod->owner_api_version, pod->owner_kind, pod->owner_name, pod->owner_uid, err);
-}
-
 /* Looks at who owns a pod, then creates or adopts. */
 static int begin_with_owner(struct controller_job *job, const struct controller_view *v,
 	const struct crds_pod *pod, struct err *err)
 {
 	const struct kube_resource *resource = NULL;
+	char name[CONTROLLER_OWNER_NAME];
+	const struct controller_owner owner = controller_owner_of(pod, name, &resource);
 
-	TRY(find_owner(job, pod, &resource, err));
+	TRY(own(job, &owner, err));
 	if (!resource)
 		return create_next(job, err);
 	const struct kube_request request = {.verb = KUBE_GET,
@@ -297,6 +269,8 @@ int controller_start_adopt(struct controller_job *job, const struct controller_v
 	TRY(base_str_copy(meta->rv, job->orphan_rv, sizeof(job->orphan_rv), "version", err));
 	if (plan->orphan != CONTROLLER_ORPHAN_MEMBER && plan->create_for)
 		return begin_with_owner(job, v, plan->create_for, err);
-	TRY(own(job, STR("v1"), STR("Pod"), plan->adopt_by.name, plan->adopt_by.uid, err));
+	const struct controller_owner owner = {
+		STR("v1"), STR("Pod"), plan->adopt_by.name, plan->adopt_by.uid};
+	TRY(own(job, &owner, err));
 	return adopt(job, err);
 }

@@ -39,8 +39,8 @@ func TestRights(t *testing.T) {
 	}{
 		{"controller", "system:serviceaccount:functionkey-system:functionkey-controller",
 			`get pods; list pods; watch pods; watch namespaces; create functionkeys.functionkey.dev; patch functionkeys.functionkey.dev;
-			patch functionkeys.functionkey.dev/status; get replicasets.apps; get controllerrevisions.apps; get jobs.batch; create leases.coordination.k8s.io;
-			update leases.coordination.k8s.io; create services; patch endpointslices.discovery.k8s.io; create rolebindings.rbac.authorization.k8s.io;
+			patch functionkeys.functionkey.dev/status; get replicasets.apps; get controllerrevisions.apps; get jobs.batch; get revisions.serving.knative.dev;
+			create leases.coordination.k8s.io; update leases.coordination.k8s.io; create services; patch endpointslices.discovery.k8s.io; create rolebindings.rbac.authorization.k8s.io;
 			bind clusterroles.rbac.authorization.k8s.io functionkey-agent; bind clusterroles.rbac.authorization.k8s.io functionkey-reader; create events.events.k8s.io`,
 			`get secrets; list secrets; watch secrets; create secrets; create pods; delete pods; patch pods; create pods/exec; get pods/log; create pods/ephemeralcontainers;
 			create serviceaccounts/token; impersonate serviceaccounts; delete functionkeys.functionkey.dev; update functionkeys.functionkey.dev; update functionkeys.functionkey.dev/status;
