@@ -14,6 +14,7 @@ const struct cli_check_policy cli_check_policies[] = {
 	{"functionkey-leases", "Deny"},
 	{"functionkey-foreign-leases", "Deny"},
 	{"functionkey-leader-delete", "Deny"},
+	{"functionkey-revoked", "Deny"},
 	{"functionkey-injected", "Deny"},
 	{"functionkey-running", "Deny"},
 	{"functionkey-advice", "Warn"},
