@@ -84,6 +84,14 @@ int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds
 	return kube_patch_end(&p, err);
 }
 
+static bool is_exposed(const struct protocol_action *action, const struct crds_key *k)
+{
+	for (size_t i = 0; k->state == CRDS_RETIRED && i < action->epochs_len; i++)
+		if (action->epochs[i] == k->epoch)
+			return true;
+	return false;
+}
+
 int agent_patch_activate(const struct crds_functionkey *leader,
 	const struct protocol_action *action, int64_t wall_ns, struct buf *b, struct err *err)
 {
@@ -101,6 +109,9 @@ int agent_patch_activate(const struct crds_functionkey *leader,
 				&p, i, "state", base_str(crds_key_state_name(action->state)), err));
 			TRY(set_row(&p, i, "reason", base_str(action->reason), err));
 			TRY(set_row(&p, i, "retiredAt", base_str(now), err));
+		} else if (is_exposed(action, k)) {
+			TRY(test_row(leader, &p, i, err));
+			TRY(set_row(&p, i, "state", STR("Revoked"), err));
 		} else if (k->epoch == action->epoch && k->state == CRDS_PREPARED) {
 			found = true;
 			TRY(test_row(leader, &p, i, err));
@@ -260,8 +271,10 @@ int agent_patch_opened(const struct protocol_view *v, struct buf *b, struct err 
 
 	TRY(kube_write_object(&w, err));
 	TRY(kube_write_key_object(&w, "status", err));
-	TRY(write_opened(v, &w, err));
-	if (active && protocol_holds(v, active) && active->epoch > v->own->active_epoch)
+	if (!protocol_revoked(v))
+		TRY(write_opened(v, &w, err));
+	if (!protocol_revoked(v) && active && protocol_holds(v, active) &&
+		active->epoch > v->own->active_epoch)
 		TRY(kube_write_key_int(&w, "activeEpoch", active->epoch, err));
 	TRY(write_ready(v, &w, err));
 	TRY(kube_write_end(&w, err));

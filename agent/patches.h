@@ -24,7 +24,8 @@ int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds
 	const struct crds_key *made, struct buf *b, struct err *err) must_check;
 
 /* JSON patch on the Leader record's status: the row of action.epoch becomes Active, the Active one
- * leaves with action.state and action.reason. wall_ns is now. */
+ * leaves with action.state and action.reason, the Retired ones of action.epochs become Revoked.
+ * wall_ns is now. */
 int agent_patch_activate(const struct crds_functionkey *leader,
 	const struct protocol_action *action, int64_t wall_ns, struct buf *b, struct err *err)
 	must_check;
@@ -41,7 +42,8 @@ int agent_patch_grants(const struct crds_functionkey *member, const struct crds_
 /* Merge patch on our own Member record's spec: incarnation, keys, proof. */
 int agent_patch_keys(const struct protocol_view *v, struct buf *b, struct err *err) must_check;
 
-/* Merge patch on our own Member record's status: what we can open, and our Ready condition. */
+/* Merge patch on our own Member record's status: what we can open, and our Ready condition; of a
+ * revoked replica the condition only, since the policies refuse all else. */
 int agent_patch_opened(const struct protocol_view *v, struct buf *b, struct err *err) must_check;
 
 #endif

@@ -119,6 +119,25 @@ static void test_activate(void **state)
 		"{\"op\":\"add\",\"path\":\"/status/keys/1/activatedAt\","
 		"\"value\":\"1970-01-01T00:16:40Z\"},"
 		"{\"op\":\"add\",\"path\":\"/status/activeEpoch\",\"value\":2}]");
+	base_buf_clear(&b);
+	struct crds_key three[] = {
+		row(1, CRDS_RETIRED), row(2, CRDS_ACTIVE), row(3, CRDS_PREPARED)};
+	const struct crds_functionkey all = {.has_leader = true,
+		.leader = r.leader.leader,
+		.epoch = 3,
+		.keys = three,
+		.keys_len = 3};
+	const struct protocol_action exposed = {.epoch = 3,
+		.state = CRDS_RETIRED,
+		.reason = "Rotated",
+		.epochs = {1, 2, 3},
+		.epochs_len = 3};
+	assert_ok("exposed", agent_patch_activate(&all, &exposed, 1000 * NS_PER_S, &b, err));
+	assert_non_null(strstr((const char *)b.data,
+		"{\"op\":\"test\",\"path\":\"/status/keys/0/state\",\"value\":\"Retired\"},"
+		"{\"op\":\"add\",\"path\":\"/status/keys/0/state\",\"value\":\"Revoked\"}"));
+	assert_non_null(strstr((const char *)b.data, "keys/1/state\",\"value\":\"Retired\""));
+	assert_non_null(strstr((const char *)b.data, "keys/2/state\",\"value\":\"Active\""));
 	a.epoch = 1;
 	assert_class(
 		"an Active one", ERR_CONFLICT, agent_patch_activate(&r.leader, &a, 1, &b, err));
@@ -250,6 +269,19 @@ static void test_opened(void **state)
 	assert_non_null(
 		strstr((const char *)b.data, "\"lastTransitionTime\":\"1970-01-01T00:16:40Z\""));
 	assert_null(strstr((const char *)b.data, "activeEpoch"));
+	base_buf_clear(&b);
+	static struct str revoked[] = {STR(UID)};
+	static struct crds_functionkey out;
+	out = *v.leader;
+	out.revoked = revoked;
+	out.revoked_len = 1;
+	v.leader = &out;
+	v.pod_uid = STR(UID);
+	assert_ok("revoked", agent_patch_opened(&v, &b, err));
+	assert_body("a revoked replica says that, and nothing else", &b,
+		"{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\","
+		"\"reason\":\"Revoked\",\"message\":\"This pod is on the revision's list of "
+		"revoked pods.\",\"lastTransitionTime\":\"1970-01-01T00:16:40Z\"}]}}");
 }
 
 int main(void)

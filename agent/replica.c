@@ -330,6 +330,9 @@ static void note_progress(struct agent_replica *r, const struct protocol_view *v
 {
 	const struct crds_key *active = v->leader ? crds_key_active(v->leader) : NULL;
 
+	if (was_leading && !r->plan.leading && protocol_revoked(v))
+		agent_replica_tell(r, true, "LeaderRevoked", "Release",
+			STR("the leading pod was revoked and gives up the Lease"));
 	r->stats.held_epochs = (int64_t)v->keeper.held_len;
 	r->stats.incarnation = v->incarnation;
 	if (r->plan.leading != was_leading)

@@ -94,6 +94,7 @@ static int count_one(struct count *count, struct str item, struct err *err)
 
 	TRY(crds_functionkey_decode(item, &fk, err));
 	if (active && fk->role == CRDS_MEMBER && !fk->deleting &&
+		!crds_revoked(count->leader, fk->pod_uid) &&
 		!base_str_eq(fk->pod_uid, count->own_uid) &&
 		fk->opened_incarnation == fk->incarnation && crds_opened(fk, active->epoch))
 		count->n++;

@@ -7,6 +7,8 @@
 #include "pkg/base/text.h"
 #include "pkg/kube/event.h"
 
+#include <stdarg.h>
+
 static void take_answer(struct agent_replica *r, struct str body)
 {
 	struct crds_functionkey *fk = NULL;
@@ -28,31 +30,53 @@ static void made_is_written(struct agent_replica *r)
 		r->keeper.has_made = false;
 }
 
+base_printf_like(5, 6) static void say(struct agent_replica *r, bool warning, const char *reason,
+	const char *action, const char *fmt, ...)
+{
+	char note[200];
+	va_list args;
+
+	va_start(args, fmt);
+	const int n = vsnprintf(note, sizeof(note), fmt, args);
+	va_end(args);
+	const size_t len = n < 0 ? 0 : (size_t)n;
+	agent_replica_tell(r, warning, reason, action,
+		base_str_n(note, len < sizeof(note) ? len : sizeof(note) - 1));
+}
+
+static void tell_active(struct agent_replica *r, const struct protocol_action *a)
+{
+	const long long epoch = a->epoch, before = a->previous;
+
+	if (before == 0)
+		say(r, false, "KeyActivated", "Activate", "epoch %lld is active, the first", epoch);
+	else if (base_str_eq(base_str(a->reason), STR("KeyLost")))
+		say(r, true, "KeyLost", "Activate",
+			"epoch %lld is active; nobody could open epoch %lld any more (KeyLost)",
+			epoch, before);
+	else if (a->state == CRDS_REVOKED)
+		say(r, true, "KeyRevoked", "Revoke",
+			"epoch %lld is active; epoch %lld is revoked: a pod of spec.revoked holds "
+			"it",
+			epoch, before);
+	else
+		say(r, false, "KeyActivated", "Activate",
+			"epoch %lld is active; epoch %lld was before (%s)", epoch, before,
+			a->reason);
+}
+
 static void told(const struct agent_job *job)
 {
 	const struct protocol_action *a = &job->action;
-	char note[160];
-	int n = 0;
 
-	if (job->kind == PROTOCOL_TAKE_TERM) {
-		n = snprintf(note, sizeof(note), "%.*s leads in term %lld",
+	if (job->kind == PROTOCOL_TAKE_TERM)
+		say(job->r, false, "LeaderElected", "Elect", "%.*s leads in term %lld",
 			STR_FMT(job->r->core->self.pod), (long long)a->term);
-		agent_replica_tell(job->r, false, "LeaderElected", "Elect",
-			base_str_n(note, n > 0 ? (size_t)n : 0));
-	} else if (job->kind == PROTOCOL_ACTIVATE) {
-		const bool lost = base_str_eq(base_str(a->reason), STR("KeyLost"));
-		if (a->previous == 0)
-			n = snprintf(note, sizeof(note), "epoch %lld is active, the first",
-				(long long)a->epoch);
-		else
-			n = snprintf(note, sizeof(note),
-				lost ? "epoch %lld is active; nobody could open epoch %lld any "
-				       "more (%s)"
-				     : "epoch %lld is active; epoch %lld was before (%s)",
-				(long long)a->epoch, (long long)a->previous, a->reason);
-		agent_replica_tell(job->r, lost, lost ? "KeyLost" : "KeyActivated", "Activate",
-			base_str_n(note, n > 0 ? (size_t)n : 0));
-	}
+	else if (job->kind == PROTOCOL_PRUNE)
+		say(job->r, false, "KeyErased", "Erase", "epoch %lld is erased: its time is over",
+			(long long)a->epoch);
+	else if (job->kind == PROTOCOL_ACTIVATE)
+		tell_active(job->r, a);
 }
 
 static void written(void *ctx, const struct kube_response *resp, const struct err *err)

@@ -115,11 +115,10 @@ static int revision_record(const struct cli_case *c, struct cli_report *r, struc
 	if (l->deleting)
 		return STOPPED(cli_report_add(
 			r, CLI_WRONG, what, NULL, err, "its Leader record is being deleted"));
-	for (size_t i = 0; i < l->revoked_len; i++)
-		if (base_str_eq(l->revoked[i], c->pod->uid))
-			return STOPPED(cli_report_add(r, CLI_WRONG, what,
-				"delete the pod: its successor has another UID", err,
-				"this pod was revoked and gets no key any more"));
+	if (crds_revoked(l, c->pod->uid))
+		return STOPPED(cli_report_add(r, CLI_WRONG, what,
+			"delete the pod: its successor has another UID", err,
+			"this pod was revoked and gets no key any more"));
 	return PASSED(cli_report_add(r, CLI_GOOD, what, NULL, err,
 		"%.*s of function %.*s has a Leader record", STR_FMT(l->revision),
 		STR_FMT(l->function)));

@@ -59,6 +59,14 @@ bool crds_opened(const struct crds_functionkey *member, int64_t epoch)
 	return false;
 }
 
+bool crds_revoked(const struct crds_functionkey *leader, struct str pod_uid)
+{
+	for (size_t i = 0; i < leader->revoked_len; i++)
+		if (base_str_eq(leader->revoked[i], pod_uid))
+			return true;
+	return false;
+}
+
 const struct crds_condition *crds_condition_find(const struct crds_functionkey *fk, struct str type)
 {
 	for (size_t i = 0; i < fk->conditions_len; i++)

@@ -181,6 +181,8 @@ const struct crds_key *crds_key_active(const struct crds_functionkey *leader);
 const struct crds_key *crds_key_prepared(const struct crds_functionkey *leader);
 const struct crds_grant *crds_grant_find(const struct crds_functionkey *member, int64_t epoch);
 bool crds_opened(const struct crds_functionkey *member, int64_t epoch);
+/* Whether the pod is on the revision's list of revoked ones. */
+bool crds_revoked(const struct crds_functionkey *leader, struct str pod_uid);
 const struct crds_condition *crds_condition_find(
 	const struct crds_functionkey *fk, struct str type);
 

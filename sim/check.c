@@ -46,7 +46,8 @@ static void check_rows(
 		else if (memcmp(known, &k->key, sizeof(*known)) != 0)
 			sim_fail(w, "epoch %lld has two keys", (long long)k->epoch);
 		if (o && o->state != k->state && o->state != CRDS_PREPARED &&
-			o->state != CRDS_ACTIVE)
+			o->state != CRDS_ACTIVE &&
+			!(o->state == CRDS_RETIRED && k->state == CRDS_REVOKED))
 			sim_fail(w, "epoch %lld left a final state", (long long)k->epoch);
 		if (k->state == CRDS_ACTIVE && !w->messages[k->epoch].sealed) {
 			w->stats.epochs++;
@@ -244,6 +245,23 @@ static void check_epoch(struct sim_world *w, const struct crds_key *key)
 	}
 }
 
+/* What senders use now is closed to who was revoked. */
+static void check_revoked(struct sim_world *w, const struct crds_functionkey *leader)
+{
+	const struct crds_key *active = crds_key_active(leader);
+
+	for (size_t i = 0; active && i < w->replicas_len; i++) {
+		struct sim_replica *r = &w->replicas[i];
+		if (!r->alive || !r->revoked)
+			continue;
+		if (w->messages[active->epoch].sealed && opens(r, active->epoch))
+			sim_fail(w, "%s is revoked and opens the active epoch %lld", r->pod,
+				(long long)active->epoch);
+		if (r->half && r->half->agent && kube_lease_may_write(r->half->agent->lease))
+			sim_fail(w, "%s is revoked and holds the Lease", r->pod);
+	}
+}
+
 static void tell_unsettled(struct sim_world *w)
 {
 	for (size_t i = 0; i < w->replicas_len; i++) {
@@ -280,4 +298,6 @@ void sim_check_end(struct sim_world *w)
 	for (size_t i = 0; leader && i < leader->keys_len && !w->failure[0]; i++)
 		if (w->messages[leader->keys[i].epoch].sealed)
 			check_epoch(w, &leader->keys[i]);
+	if (leader && !w->failure[0])
+		check_revoked(w, leader);
 }

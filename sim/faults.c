@@ -81,26 +81,49 @@ static void server_fails(struct sim_world *w, struct sim_replica *r)
 	w->trouble_until = w->now + sim_between(w, NS_PER_S / 10, 35 * NS_PER_S);
 }
 
+static void ask_for_a_key(struct sim_world *w, const struct crds_functionkey *leader)
+{
+	char patch[128];
+
+	(void)snprintf(patch, sizeof(patch), "{\"spec\":{\"rotation\":{\"afterEpoch\":%lld}}}",
+		(long long)leader->active_epoch);
+	sim_edit(w, SIM_REVISION, "", patch);
+}
+
+/* By kubectl functionkey revoke, which asks for a key, too; or by somebody who only edits the list.
+ */
+static void take_out(
+	struct sim_world *w, struct sim_replica *r, const struct crds_functionkey *leader)
+{
+	_cleanup_(base_buf_done) struct buf patch = base_buf(4096);
+	const bool asks = sim_once_in(w, 2);
+	int bad = base_buf_addf(&patch, NULL, "{\"spec\":{\"revoked\":[");
+
+	r->revoked = true;
+	r->refused_from = w->now + sim_between(w, 0, 2 * NS_PER_S);
+	for (size_t i = 0; i < leader->revoked_len; i++)
+		bad |= base_buf_addf(&patch, NULL, "\"%.*s\",", STR_FMT(leader->revoked[i]));
+	bad |= base_buf_addf(&patch, NULL, "\"%s\"]", r->uid);
+	if (asks)
+		bad |= base_buf_addf(&patch, NULL, ",\"rotation\":{\"afterEpoch\":%lld}",
+			(long long)leader->active_epoch);
+	bad |= base_buf_add_str(&patch, base_str_n("}}\0", 3), NULL);
+	base_assert(bad == 0);
+	if (w->options.plant != SIM_UNTOLD)
+		sim_edit(w, SIM_REVISION, "", (const char *)patch.data);
+}
+
 static void rotate(struct sim_world *w, struct sim_replica *r)
 {
 	_cleanup_(crds_functionkey_free) struct crds_functionkey *leader =
 		sim_record(w, STR(SIM_REVISION));
-	char patch[256];
-	const bool revoke = r && sim_once_in(w, 3) && living(w) > 1 && r->there && !r->revoked;
 
 	if (!leader || !leader->active_epoch)
 		return;
-	if (!revoke || leader->revoked_len > 0) {
-		(void)snprintf(patch, sizeof(patch),
-			"{\"spec\":{\"rotation\":{\"afterEpoch\":%lld}}}",
-			(long long)leader->active_epoch);
-	} else {
-		r->revoked = true;
-		(void)snprintf(patch, sizeof(patch),
-			"{\"spec\":{\"rotation\":{\"afterEpoch\":%lld},\"revoked\":[\"%s\"]}}",
-			(long long)leader->active_epoch, r->uid);
-	}
-	sim_edit(w, SIM_REVISION, "", patch);
+	if (r && r->there && !r->revoked && !w->options.late && living(w) > 1 && sim_once_in(w, 4))
+		take_out(w, r, leader);
+	else
+		ask_for_a_key(w, leader);
 }
 
 static struct sim_replica *leading(struct sim_world *w)
@@ -165,6 +188,7 @@ void sim_faults_start(struct sim_world *w)
 void sim_faults_end(struct sim_world *w)
 {
 	w->faulty = false;
+	sim_edit(w, SIM_REVISION, "", "{\"spec\":{\"rotation\":{\"period\":\"0s\"}}}");
 	w->trouble_until = 0;
 	for (size_t i = 0; i < w->replicas_len; i++)
 		w->replicas[i].cut_until = w->replicas[i].paused_until = w->replicas[i].slow_until =

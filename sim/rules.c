@@ -173,3 +173,33 @@ const char *sim_rules_refuse(const struct crds_functionkey *old, const struct cr
 		return refuse_member(old, new, by);
 	return old ? refuse_leader(old, new, by, fenced) : NULL;
 }
+
+bool sim_policy_knows(const struct sim_world *w, const struct sim_replica *by)
+{
+	return by->revoked && w->options.plant != SIM_UNTOLD && w->now >= by->refused_from;
+}
+
+static bool same_opened(const struct crds_functionkey *a, const struct crds_functionkey *b)
+{
+	bool equal = a->opened_len == b->opened_len &&
+		     a->opened_incarnation == b->opened_incarnation &&
+		     a->active_epoch == b->active_epoch;
+
+	for (size_t i = 0; equal && i < a->opened_len; i++)
+		equal = a->opened[i].epoch == b->opened[i].epoch;
+	return equal;
+}
+
+/* It may still say that it is not ready. */
+const char *sim_rules_refuse_revoked(const struct crds_functionkey *old,
+	const struct crds_functionkey *new, const struct sim_replica *by)
+{
+	const size_t n = sizeof(new->receiving);
+
+	if (old && new->role == CRDS_MEMBER && base_str_eq(new->pod_uid, base_str(by->uid)) &&
+		new->incarnation == old->incarnation &&same(&new->receiving, &old->receiving, n) &&
+		same(&new->inbox, &old->inbox, n) && same(&new->identity, &old->identity, n) &&
+		new->grants_len == old->grants_len &&same_opened(old, new))
+		return NULL;
+	return "a revoked pod writes nothing but its conditions";
+}

@@ -178,6 +178,8 @@ static int check(struct sim_world *w, const struct sim_replica *by, struct json_
 		TRY(crds_functionkey_decode(json_of(before), &old, err));
 	TRY(crds_functionkey_decode(json_of(after), &new, err));
 	const char *why = sim_rules_refuse(old, new, by, w->options.plant != SIM_NO_FENCE);
+	if (!why && by && sim_policy_knows(w, by))
+		why = sim_rules_refuse_revoked(old, new, by);
 	if (why)
 		return FAIL(err, ERR_INVALID, "%s", why);
 	sim_check_write(w, by, old, new);
@@ -197,6 +199,8 @@ static int create(struct sim_world *w, const struct sim_replica *by, struct str 
 		r = FAIL(err, ERR_DENIED, "a pod makes its own record only");
 	else if (by && !by->there)
 		r = FAIL(err, ERR_DENIED, "the token's pod is gone");
+	else if (by && sim_policy_knows(w, by))
+		r = FAIL(err, ERR_DENIED, "a revoked pod writes no record");
 	else
 		r = check(w, by, NULL, doc, err);
 	if (r < 0) {
@@ -324,6 +328,10 @@ static int put_lease(struct sim_world *w, const struct sim_replica *by,
 		json_object_put(doc);
 		return FAIL(err, ERR_CONFLICT, "the Lease was written meanwhile");
 	}
+	if (by && *holder && sim_policy_knows(w, by)) {
+		json_object_put(doc);
+		return FAIL(err, ERR_DENIED, "a revoked pod takes no Lease");
+	}
 	if (by && (!by->there ||
 			  (*holder && !base_str_starts(base_str(holder), base_str(by->pod))))) {
 		json_object_put(doc);
@@ -404,9 +412,11 @@ void sim_server_start(struct sim_world *w)
 		"\"name\":\"" SIM_REVISION "\",\"uid\":\"11111111-1111-4111-8111-111111111111\"}]},"
 		"\"spec\":{\"role\":\"Leader\",\"revision\":\"" SIM_REVISION "\","
 		"\"function\":\"orders\",\"scheme\":\"umbral-secp256k1\",\"onLeaderChange\":\"%s\","
+		"\"rotation\":{\"period\":\"%llds\"},"
 		"\"retention\":{\"minAge\":\"%llds\",\"maxEpochs\":%lld}}}",
-		change[sim_between(w, 0, 1)], (long long)sim_between(w, 1, 60),
-		(long long)sim_between(w, 1, 12));
+		change[sim_between(w, 0, 1)],
+		(long long)(w->options.periods && sim_once_in(w, 3) ? sim_between(w, 1, 30) : 0),
+		(long long)sim_between(w, 1, 60), (long long)sim_between(w, 1, 12));
 	(void)keep_new(w, sim_parse(base_str(leader)), false);
 	(void)keep_new(w,
 		sim_parse(STR("{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\","

@@ -39,6 +39,7 @@ enum sim_plant {
 	SIM_NO_FENCE,   /* the API server takes writes of deposed leaders */
 	SIM_LOST_EVENT, /* watches drop changes in silence */
 	SIM_FORGETFUL,  /* keepers lose a key and do not say so */
+	SIM_UNTOLD,     /* revocations do not reach the record */
 	SIM_CHATTER,    /* the API server drops conditions of members, which they then say again */
 	SIM_PLANT_COUNT
 };
@@ -54,6 +55,7 @@ struct sim_options {
 	 * that the time that something takes is the number of requests that follow from each other.
 	 */
 	int64_t round_trip_ns;
+	bool periods; /* some revisions rotate by period while there are faults */
 };
 
 struct sim_world;
@@ -86,7 +88,8 @@ struct sim_replica {
 	size_t index;
 	char pod[32], uid[CRDS_UID_LEN + 1], endpoint[32], member[CRDS_NAME_MAX];
 	bool alive, draining, revoked;
-	bool there; /* its Pod object is */
+	bool there;           /* its Pod object is */
+	int64_t refused_from; /* revoked: since when the policies know */
 	int64_t paused_until, cut_until, slow_until, wall_skew_ns;
 	struct keeper *keeper;
 	int64_t keeper_busy_until;
@@ -214,6 +217,11 @@ struct json_object *sim_patch_merge(struct json_object *doc, struct json_object 
 /* -- rules.c: what the CRD and the policies refuse. NULL: fine, else why not. -- */
 const char *sim_rules_refuse(const struct crds_functionkey *old, const struct crds_functionkey *new,
 	const struct sim_replica *by, bool fenced);
+
+/* Whether the API server has noticed that the pod is revoked; what it then refuses all the same. */
+bool sim_policy_knows(const struct sim_world *w, const struct sim_replica *by);
+const char *sim_rules_refuse_revoked(const struct crds_functionkey *old,
+	const struct crds_functionkey *new, const struct sim_replica *by);
 
 /* -- link.c: calls, watches, keepers -- */
 void sim_watch_tell(struct sim_world *w);

@@ -28,8 +28,10 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 
 static struct sim_options options_of(uint64_t seed)
 {
-	return (struct sim_options){
-		.seed = seed, .replicas = (int)(seed % 5) + 1, .faults_ns = FAULTS_NS};
+	return (struct sim_options){.seed = seed,
+		.replicas = (int)(seed % 5) + 1,
+		.faults_ns = FAULTS_NS,
+		.periods = true};
 }
 
 static void test_invariants_hold(void **state)
@@ -86,6 +88,7 @@ static const struct {
 	{"an API server that does not fence", SIM_NO_FENCE, NULL},
 	{"a watch that loses changes", SIM_LOST_EVENT, NULL},
 	{"a keeper that forgets", SIM_FORGETFUL, "does not open"},
+	{"a revocation that nobody is told of", SIM_UNTOLD, "is revoked and"},
 	{"an API server that drops conditions", SIM_CHATTER, NULL},
 };
 
@@ -100,6 +103,7 @@ static void test_what_is_broken_on_purpose_is_found(void **state)
 			char failure[SIM_FAILURE_MAX] = "";
 			options.plant = plants[i].plant;
 			options.late = plants[i].plant == SIM_NO_FENCE;
+			options.periods = !options.late;
 			found = sim_history(&options, failure, &stats) != 0 &&
 				(!plants[i].told || strstr(failure, plants[i].told));
 			if (found)

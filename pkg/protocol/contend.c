@@ -7,14 +7,6 @@ static bool nobody_holds(const struct crds_functionkey *leader)
 	return c && c->status == CRDS_TRUE;
 }
 
-static bool is_revoked(const struct protocol_view *v)
-{
-	for (size_t i = 0; i < v->leader->revoked_len; i++)
-		if (base_str_eq(v->leader->revoked[i], v->pod_uid))
-			return true;
-	return false;
-}
-
 static void lower(int64_t *wake_ns, int64_t at)
 {
 	if (*wake_ns == 0 || at < *wake_ns)
@@ -25,7 +17,7 @@ bool protocol_may_contend(const struct protocol_view *v, bool *ret_count, int64_
 {
 	/* Without a Member record nobody could tell whose keys these are. */
 	if (!v->leader || !protocol_registered(v) || v->draining || v->leader->deleting ||
-		is_revoked(v))
+		protocol_revoked(v))
 		return false;
 	if (v->holding || v->named)
 		return true;

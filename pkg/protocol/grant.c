@@ -30,10 +30,7 @@ static bool refused(const struct protocol_view *v, const struct protocol_member 
 		!base_str_eq(m->record->revision, v->revision) || m->record->role != CRDS_MEMBER ||
 		base_str_eq(m->record->pod_uid, v->pod_uid))
 		return true;
-	for (size_t i = 0; i < v->leader->revoked_len; i++)
-		if (base_str_eq(v->leader->revoked[i], m->record->pod_uid))
-			return true;
-	return false;
+	return crds_revoked(v->leader, m->record->pod_uid);
 }
 
 static size_t lacking(const struct protocol_view *v, const struct crds_functionkey *member,
@@ -63,7 +60,7 @@ static void look_ahead(const struct protocol_view *v, struct protocol_plan *plan
 
 void protocol_grants(const struct protocol_view *v, struct protocol_plan *plan)
 {
-	if (!v->leader || !v->holding)
+	if (!v->leader || !v->holding || protocol_revoked(v))
 		return;
 	if (!protocol_leading(v)) {
 		look_ahead(v, plan);

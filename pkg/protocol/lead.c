@@ -1,53 +1,5 @@
 #include "pkg/protocol/protocol.h"
 
-/* The rotation period is spread by a fixed fraction of it that differs between revisions, so that
- * functions deployed together do not rotate together. Derived, not drawn: a step has no dice. */
-#define JITTER_PARTS 16
-
-static int64_t rotation_due_ns(const struct protocol_view *v, const struct crds_key *active)
-{
-	const int64_t period = v->leader->rotation_period_s;
-	uint32_t mix = 2166136261U;
-
-	if (period <= 0 || active->activated_ns == 0)
-		return 0;
-	for (size_t i = 0; i < v->revision.n; i++)
-		mix = (mix ^ (uint8_t)v->revision.p[i]) * 16777619U;
-	const int64_t jitter = period * NS_PER_S / JITTER_PARTS / 256 * (int64_t)(mix >> 24);
-	return active->activated_ns + period * NS_PER_S - jitter;
-}
-
-/* True if the list of keys has a place, or a row whose time is over. A leader that crashes in a
- * loop must not push keys out of the list that senders used an hour ago. */
-static bool has_room(const struct protocol_view *v)
-{
-	for (size_t i = 0; i < v->leader->keys_len; i++)
-		if (protocol_past_retention(v, &v->leader->keys[i]))
-			return true;
-	return v->leader->keys_len < CRDS_KEYS_MAX;
-}
-
-const char *protocol_why_new_epoch(
-	const struct protocol_view *v, int64_t term, struct protocol_plan *plan)
-{
-	const struct crds_key *active = crds_key_active(v->leader);
-
-	if (!active)
-		return "First";
-	if (!protocol_holds(v, active))
-		return "KeyLost";
-	if (v->leader->rotation_after_epoch >= active->epoch)
-		return v->leader->revoked_len > 0 ? "Revoked" : "Rotated";
-	if (v->leader->on_leader_change == CRDS_NEW_EPOCH && active->term < term && has_room(v))
-		return "LeaderChanged";
-	const int64_t due = rotation_due_ns(v, active);
-	if (due != 0 && v->wall_ns >= due)
-		return "Rotated";
-	if (due != 0)
-		protocol_wake(plan, v->boot_ns + (due - v->wall_ns));
-	return NULL;
-}
-
 static int64_t max_i64(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
@@ -124,10 +76,8 @@ static bool waits_for(const struct protocol_member *m, const struct crds_functio
 		r->opened_incarnation != r->incarnation ||
 		(active->term < prepared->term && base_str_eq(r->pod, active->leader_pod)))
 		return false;
-	for (size_t i = 0; i < leader->revoked_len; i++)
-		if (base_str_eq(leader->revoked[i], r->pod_uid))
-			return false;
-	return crds_opened(r, active->epoch) && !crds_opened(r, prepared->epoch);
+	return !crds_revoked(leader, r->pod_uid) && crds_opened(r, active->epoch) &&
+	       !crds_opened(r, prepared->epoch);
 }
 
 static void activate(const struct protocol_view *v, const struct crds_key *active,
@@ -151,13 +101,16 @@ static void activate(const struct protocol_view *v, const struct crds_key *activ
 	a->key = prepared;
 	a->previous = active ? active->epoch : 0;
 	a->reason = reason ? reason : "Rotated";
-	a->state = reason && base_str_eq(base_str(reason), STR("Revoked")) ? CRDS_REVOKED
-									   : CRDS_RETIRED;
+	a->state = active && protocol_exposed(v, active) ? CRDS_REVOKED : CRDS_RETIRED;
+	for (size_t i = 0; i < v->leader->keys_len; i++)
+		if (v->leader->keys[i].state == CRDS_RETIRED &&
+			protocol_exposed(v, &v->leader->keys[i]))
+			a->epochs[a->epochs_len++] = v->leader->keys[i].epoch;
 }
 
 void protocol_lead(const struct protocol_view *v, struct protocol_plan *plan)
 {
-	if (!v->holding || !v->leader || !v->own || v->leader->deleting)
+	if (!v->holding || !v->leader || !v->own || v->leader->deleting || protocol_revoked(v))
 		return;
 	if (!protocol_leading(v)) {
 		take_term(v, plan);
@@ -167,9 +120,12 @@ void protocol_lead(const struct protocol_view *v, struct protocol_plan *plan)
 	const struct crds_key *prepared = crds_key_prepared(v->leader);
 	const char *reason = protocol_why_new_epoch(v, v->keeper.term, plan);
 	/* What an earlier leader prepared is an orphan: its secret died with it, or its grants
-	 * are of a lower term. The write that adds the next key abandons it. */
-	const bool mine =
-		prepared && prepared->term == v->keeper.term && protocol_holds(v, prepared);
+	 * are of a lower term. What was granted to a pod that was revoked since is of no use. The
+	 * write that adds the next key abandons both. */
+	const bool mine = prepared && prepared->term == v->keeper.term &&
+			  protocol_holds(v, prepared) && !protocol_exposed(v, prepared);
+	if (!reason && prepared && protocol_exposed(v, prepared))
+		reason = "Revoked";
 	if (mine)
 		activate(v, active, prepared, reason, plan);
 	/* Members tell of epochs that the record may have forgotten; a full list is pruned first.

@@ -160,6 +160,15 @@ size_t protocol_opened(
 	return n;
 }
 
+static bool ready_is_current(const struct protocol_view *v)
+{
+	const struct crds_condition *c = crds_condition_find(v->own, STR("Ready"));
+	const struct protocol_readiness ready = protocol_ready(v);
+
+	return c && (c->status == CRDS_TRUE) == ready.ready &&
+	       base_str_eq(c->reason, base_str(ready.reason));
+}
+
 static bool opened_is_current(const struct protocol_view *v)
 {
 	struct crds_opened_epoch want[CRDS_KEYS_MAX];
@@ -179,8 +188,7 @@ static bool opened_is_current(const struct protocol_view *v)
 			return false;
 	if (ready.ready && active && v->own->active_epoch < active->epoch)
 		return false;
-	return c && (c->status == CRDS_TRUE) == ready.ready &&
-	       base_str_eq(c->reason, base_str(ready.reason));
+	return ready_is_current(v);
 }
 
 /* True if some grant in the record was sealed to the inbox key that is in use. */
@@ -246,6 +254,12 @@ static bool is_accepting(const struct protocol_plan *plan)
 void protocol_member_step(
 	const struct protocol_view *v, struct pre_context *ctx, struct protocol_plan *plan)
 {
+	/* All that is still to be said, and all that the policies let through. */
+	if (protocol_revoked(v)) {
+		if (v->own && !ready_is_current(v))
+			(void)protocol_add(plan, PROTOCOL_SAY_OPENED);
+		return;
+	}
 	if (!keep_record(v, plan))
 		return;
 	if (v->leader)

@@ -19,6 +19,7 @@
 #define PROTOCOL_ACTIONS_MAX       64
 #define PROTOCOL_HELD_MAX          64
 #define PROTOCOL_ACTIVATE_AFTER_NS 2000000000LL /* how long a Prepared key waits for members */
+#define PROTOCOL_ROTATION_FLOOR_S  2            /* a shorter period is taken as this one */
 #define PROTOCOL_INBOX_QUIET_NS    1000000000LL /* how long an inbox key rests before it changes */
 #define PROTOCOL_SILENT_NS \
 	5000000000LL /* how long a starting replica keeps its reasons to itself */
@@ -111,7 +112,9 @@ enum protocol_kind {
 	PROTOCOL_TAKE_TERM,    /* patch: .term, we lead; if .key, PREPARE in the same write */
 	PROTOCOL_KEEPER_EPOCH, /* have the keeper make .epoch, linked by .previous */
 	PROTOCOL_PREPARE,      /* patch: abandon an orphan, add keeper.made as Prepared */
-	PROTOCOL_ACTIVATE,     /* patch: .epoch becomes Active, the Active one Retired by .reason */
+	/* patch: .epoch becomes Active, the Active one .state by .reason, the Retired .epochs
+	 * Revoked */
+	PROTOCOL_ACTIVATE,
 	PROTOCOL_PRUNE,        /* patch: remove the final row of .epoch */
 	PROTOCOL_CHECK_MEMBER, /* look at the pod of .member */
 	PROTOCOL_GRANT,        /* kfrags for .member for every epoch of .epochs that it lacks */
@@ -164,18 +167,29 @@ void protocol_member_step(
 	const struct protocol_view *v, struct pre_context *ctx, struct protocol_plan *plan);
 
 /* Why the Active key must be replaced by the leader of this term; NULL: it may stay. Lowers
- * plan->wake_ns. */
+ * plan->wake_ns. A rotation by period waits for a place in the list of keys: the retention's word
+ * stands above it. What is asked for, or revoked, does not wait. */
 const char *protocol_why_new_epoch(
 	const struct protocol_view *v, int64_t term, struct protocol_plan *plan);
+
+/* Wall clock at which the Active key's period is over, jitter included; 0: never. */
+int64_t protocol_rotation_due_ns(const struct protocol_view *v, const struct crds_key *active);
+
+/* True if this replica is revoked: it neither leads nor contends nor writes, but for saying so. */
+bool protocol_revoked(const struct protocol_view *v);
+
+/* True if a member that was revoked since may hold the secret of this key: it was granted to it,
+ * opened or made by it, as the Member records say that are there. */
+bool protocol_exposed(const struct protocol_view *v, const struct crds_key *key);
 
 /* True if a row can be removed now because age and count both allow it. */
 bool protocol_past_retention(const struct protocol_view *v, const struct crds_key *key);
 void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan);
 struct protocol_readiness protocol_ready(const struct protocol_view *v);
 
-/* True if we hold the Lease and the record names us as leader, in the keeper's term and with its
- * verifying key. A term that nobody has taken since stays good across a lost and regained Lease
- * and across a restart of the network half. */
+/* True if we hold the Lease, are not revoked, and the record names us as leader, in the keeper's
+ * term and with its verifying key. A term that nobody has taken since stays good across a lost and
+ * regained Lease and across a restart of the network half. */
 bool protocol_leading(const struct protocol_view *v);
 
 /* True if our Member record is this keeper's, whatever its inbox key. Before that nothing is

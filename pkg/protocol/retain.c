@@ -17,11 +17,18 @@ static int64_t newer_keys(const struct crds_functionkey *leader, const struct cr
 	return n;
 }
 
+/* How many rows stay beside the newest: the list needs one place for the next epoch. */
+static int64_t most_newer(const struct crds_functionkey *leader)
+{
+	return leader->retention_max_epochs < CRDS_KEYS_MAX ? leader->retention_max_epochs
+							    : CRDS_KEYS_MAX - 1;
+}
+
 /* Wall clock at which a row's time is over; 0: not as long as there are no more rows after it. */
 static int64_t retention_ends(const struct crds_functionkey *leader, const struct crds_key *key)
 {
 	if (!final_state(key->state) || key->retired_ns == 0 ||
-		newer_keys(leader, key) < leader->retention_max_epochs)
+		newer_keys(leader, key) < most_newer(leader))
 		return 0;
 	return key->retired_ns + leader->retention_min_age_s * NS_PER_S;
 }

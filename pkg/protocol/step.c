@@ -55,8 +55,8 @@ bool protocol_holds(const struct protocol_view *v, const struct crds_key *key)
 
 bool protocol_leading(const struct protocol_view *v)
 {
-	return v->holding && v->leader && v->leader->has_leader && v->keeper.term != 0 &&
-	       v->leader->leader.term == v->keeper.term &&
+	return v->holding && v->leader && !protocol_revoked(v) && v->leader->has_leader &&
+	       v->keeper.term != 0 && v->leader->leader.term == v->keeper.term &&
 	       base_str_eq(v->leader->leader.pod_uid, v->pod_uid) &&
 	       v->leader->leader.incarnation == v->incarnation &&
 	       memcmp(v->leader->leader.verifying.b, v->keeper.verifying.b, 33) == 0;
@@ -92,11 +92,10 @@ struct protocol_readiness protocol_ready(const struct protocol_view *v)
 		return starting;
 	if (!v->leader)
 		return no_record;
+	if (protocol_revoked(v))
+		return revoked;
 	if (protocol_holds(v, crds_key_active(v->leader)))
 		return ready;
-	for (size_t i = 0; i < v->leader->revoked_len; i++)
-		if (base_str_eq(v->leader->revoked[i], v->pod_uid))
-			return revoked;
 	if (!v->leader->has_leader)
 		return no_leader;
 	return crds_key_active(v->leader) ? waiting : no_active;

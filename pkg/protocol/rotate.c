@@ -1,0 +1,105 @@
+/* When a key is replaced: because nobody holds it, because somebody may who must not, because it
+ * was asked for, because its time is over. */
+#include "pkg/protocol/protocol.h"
+
+/* A period is shortened by up to 1/16, so that functions deployed together do not rotate together,
+ * and differently in each epoch. Derived from the record's UID, not drawn: a step has no dice, and
+ * every leader comes to the same time. */
+#define JITTER_PARTS 16
+#define JITTER_STEPS 4096
+
+static uint32_t mix(uint32_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * 16777619U;
+	return h;
+}
+
+/* A hash that spreads what differs in its last bytes only over all bits. */
+static uint32_t spread(const struct protocol_view *v, const struct crds_key *active)
+{
+	uint32_t h = 2166136261U;
+
+	h = mix(h, v->leader->uid.p, v->leader->uid.n);
+	h = mix(h, v->revision.p, v->revision.n);
+	h = mix(h, &active->epoch, sizeof(active->epoch));
+	h = (h ^ (h >> 16)) * 0x45d9f3bU;
+	return h ^ (h >> 16);
+}
+
+int64_t protocol_rotation_due_ns(const struct protocol_view *v, const struct crds_key *active)
+{
+	int64_t period = v->leader->rotation_period_s;
+
+	if (period <= 0 || active->activated_ns == 0)
+		return 0;
+	if (period < PROTOCOL_ROTATION_FLOOR_S)
+		period = PROTOCOL_ROTATION_FLOOR_S;
+	const int64_t step = period * NS_PER_S / JITTER_PARTS / JITTER_STEPS;
+	return active->activated_ns + period * NS_PER_S -
+	       step * (int64_t)(spread(v, active) % JITTER_STEPS);
+}
+
+/* True if the list of keys has a place, or a row whose time is over. Neither a leader that crashes
+ * in a loop nor a short period must push keys out of the list that senders used an hour ago. */
+static bool has_room(const struct protocol_view *v)
+{
+	for (size_t i = 0; i < v->leader->keys_len; i++)
+		if (protocol_past_retention(v, &v->leader->keys[i]))
+			return true;
+	return v->leader->keys_len < CRDS_KEYS_MAX;
+}
+
+bool protocol_revoked(const struct protocol_view *v)
+{
+	return v->leader && crds_revoked(v->leader, v->pod_uid);
+}
+
+static bool has_key(const struct crds_functionkey *member, const struct crds_key *key)
+{
+	const struct crds_grant *g = crds_grant_find(member, key->epoch);
+
+	if (g && memcmp(g->from.b, key->fingerprint.b, sizeof(g->from.b)) == 0)
+		return true;
+	for (size_t i = 0; i < member->opened_len; i++)
+		if (memcmp(member->opened[i].fingerprint.b, key->fingerprint.b,
+			    sizeof(key->fingerprint.b)) == 0)
+			return true;
+	return key->leader_pod.n != 0 && base_str_eq(member->pod, key->leader_pod);
+}
+
+bool protocol_exposed(const struct protocol_view *v, const struct crds_key *key)
+{
+	for (size_t i = 0; i < v->members_len; i++) {
+		const struct crds_functionkey *r = v->members[i].record;
+		if (crds_revoked(v->leader, r->pod_uid) && has_key(r, key))
+			return true;
+	}
+	return false;
+}
+
+const char *protocol_why_new_epoch(
+	const struct protocol_view *v, int64_t term, struct protocol_plan *plan)
+{
+	const struct crds_key *active = crds_key_active(v->leader);
+
+	if (!active)
+		return "First";
+	if (!protocol_holds(v, active))
+		return "KeyLost";
+	if (protocol_exposed(v, active))
+		return "Revoked";
+	if (v->leader->rotation_after_epoch >= active->epoch)
+		return "Rotated";
+	if (v->leader->on_leader_change == CRDS_NEW_EPOCH && active->term < term && has_room(v))
+		return "LeaderChanged";
+	const int64_t due = protocol_rotation_due_ns(v, active);
+	if (due == 0)
+		return NULL;
+	if (v->wall_ns >= due)
+		return has_room(v) ? "Rotated" : NULL;
+	protocol_wake(plan, v->boot_ns + (due - v->wall_ns));
+	return NULL;
+}

@@ -1,0 +1,321 @@
+/* When keys are replaced: by period, on demand, because a pod that holds them was revoked. Tables,
+ * as in protocol_test.c. */
+#include "pkg/protocol/test_steps.h"
+
+static void take_out(struct scene *s, const char *uid)
+{
+	s->leader.revoked[s->leader.revoked_len++] = base_str(uid);
+}
+
+static void granted(struct crds_functionkey *r, int64_t epoch)
+{
+	r->grants[r->grants_len++] = (struct crds_grant){.epoch = epoch,
+		.incarnation = r->incarnation,
+		.term = 3,
+		.inbox = fingerprint(r->inbox),
+		.from = fingerprint(point('a', epoch))};
+}
+
+/* -- by period -- */
+
+static void shorter_than_the_floor(struct scene *s)
+{
+	s->leader.rotation_period_s = 1;
+	s->keys[0].activated_ns = s->v.wall_ns - 3 * SECOND / 2;
+}
+
+static void floor_over(struct scene *s)
+{
+	shorter_than_the_floor(s);
+	s->keys[0].activated_ns = s->v.wall_ns - PROTOCOL_ROTATION_FLOOR_S * SECOND;
+}
+
+static void without_a_time(struct scene *s)
+{
+	s->leader.rotation_period_s = 60;
+	s->keys[0].activated_ns = 0;
+}
+
+static void activated_by_a_clock_ahead(struct scene *s)
+{
+	s->leader.rotation_period_s = 60;
+	s->keys[0].activated_ns = s->v.wall_ns + 5 * SECOND;
+}
+
+static void longest_period(struct scene *s)
+{
+	s->leader.rotation_period_s = 99999999;
+}
+
+static void full_list(struct scene *s, int64_t retired_before_s)
+{
+	s->leader.keys_len = 0;
+	for (int64_t e = 1; e < CRDS_KEYS_MAX; e++) {
+		add_key(s, e, CRDS_RETIRED, 3);
+		s->keys[e - 1].retired_ns = s->v.wall_ns - retired_before_s * SECOND;
+	}
+	add_key(s, CRDS_KEYS_MAX, CRDS_ACTIVE, 3);
+	s->v.keeper.held_len = s->own.opened_len = 0;
+	for (int64_t e = 1; e <= CRDS_KEYS_MAX; e++) {
+		hold(s, e);
+		opened(&s->own, e);
+	}
+	s->own.active_epoch = CRDS_KEYS_MAX;
+	s->leader.retention_min_age_s = 600;
+	s->leader.rotation_period_s = 60;
+}
+
+static void list_full_of_young_keys(struct scene *s)
+{
+	full_list(s, 599);
+}
+
+static void list_full_of_old_keys(struct scene *s)
+{
+	full_list(s, 601);
+}
+
+static void list_full_and_asked(struct scene *s)
+{
+	full_list(s, 1);
+	s->leader.rotation_after_epoch = CRDS_KEYS_MAX;
+}
+
+/* -- revocation -- */
+
+static void revoked_who_opened(struct scene *s)
+{
+	opened(add_member(s, "x", PROTOCOL_CHECKED), 1);
+	take_out(s, "x");
+}
+
+static void revoked_who_was_granted(struct scene *s)
+{
+	granted(add_member(s, "x", PROTOCOL_CHECKED), 1);
+	take_out(s, "x");
+}
+
+static void revoked_who_made_it(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	s->keys[0].leader_pod = STR("x");
+	take_out(s, "x");
+}
+
+static void revoked_who_never_got_it(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	take_out(s, "x");
+}
+
+static void revoked_whose_grant_is_of_another_key(struct scene *s)
+{
+	revoked_who_was_granted(s);
+	s->others[0].grants[0].from = fingerprint(point('z', 1));
+}
+
+static void revoked_and_gone(struct scene *s)
+{
+	take_out(s, "x");
+}
+
+static void revoked_who_says_what_is_to_come(struct scene *s)
+{
+	revoked_who_never_got_it(s);
+	opened(&s->others[0], 1);
+	s->others[0].opened[0].fingerprint = fingerprint(point('z', 1));
+	s->leader.epoch = 1;
+}
+
+static void renewed_long_after_a_revocation(struct scene *s)
+{
+	revoked_who_never_got_it(s);
+	s->leader.rotation_after_epoch = 1;
+}
+
+static void next_is_prepared(struct scene *s)
+{
+	revoked_who_opened(s);
+	add_key(s, 2, CRDS_PREPARED, 3);
+	hold(s, 2);
+	opened(&s->own, 2);
+}
+
+static void next_was_granted_before(struct scene *s)
+{
+	next_is_prepared(s);
+	granted(&s->others[0], 2);
+}
+
+static void revoked_between_prepare_and_activate(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	granted(&s->others[0], 2);
+	take_out(s, "x");
+	add_key(s, 2, CRDS_PREPARED, 3);
+	hold(s, 2);
+	opened(&s->own, 2);
+}
+
+static void lost_and_revoked(struct scene *s)
+{
+	revoked_who_opened(s);
+	s->v.keeper.held_len = 0;
+	s->own.opened_len = 0;
+	s->own.conditions[0].status = CRDS_FALSE;
+	s->own.conditions[0].reason = STR("WaitingForGrant");
+}
+
+static void told(struct scene *s)
+{
+	s->own.conditions[0].status = CRDS_FALSE;
+	s->own.conditions[0].reason = STR("Revoked");
+}
+
+static void we_are_revoked(struct scene *s)
+{
+	take_out(s, "me");
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	s->leader.rotation_after_epoch = 5;
+}
+
+static void we_are_revoked_and_said_so(struct scene *s)
+{
+	we_are_revoked(s);
+	told(s);
+}
+
+static void we_are_revoked_without_a_record(struct scene *s)
+{
+	we_are_revoked(s);
+	s->v.own = NULL;
+}
+
+static void we_are_revoked_with_another_keeper(struct scene *s)
+{
+	we_are_revoked_and_said_so(s);
+	s->v.keeper.receiving = point('r', 9);
+	s->v.incarnation = 2;
+}
+
+static const struct step_row rows[] = {
+	{"a period below the floor is the floor", shorter_than_the_floor, {NONE}, .wakes = true},
+	{"and then it is over", floor_over, {PROTOCOL_KEEPER_EPOCH}, .reason = "Rotated"},
+	{"a key without a time has no end", without_a_time, {NONE}},
+	{"a clock that was ahead only delays", activated_by_a_clock_ahead, {NONE}, .wakes = true},
+	{"the longest period does not overflow", longest_period, {NONE}, .wakes = true},
+	{"a period does not push young keys out", list_full_of_young_keys, {NONE}, .wakes = true},
+	{"but takes the place of old ones", list_full_of_old_keys, {PROTOCOL_PRUNE}, .epoch = 1},
+	{"what is asked for does not wait", list_full_and_asked, {PROTOCOL_PRUNE}, .epoch = 1},
+	{"what a revoked pod opened is replaced", revoked_who_opened, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 2, .reason = "Revoked"},
+	{"what was granted to it, too", revoked_who_was_granted, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 2, .reason = "Revoked"},
+	{"what it made, too", revoked_who_made_it, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Revoked"},
+	{"not what it never got", revoked_who_never_got_it, {NONE}},
+	{"nor what was granted of another key", revoked_whose_grant_is_of_another_key, {NONE}},
+	{"nor for one that is gone", revoked_and_gone, {NONE}},
+	{"nor by its word on another key", revoked_who_says_what_is_to_come, {NONE}},
+	{"a later renewal is one", renewed_long_after_a_revocation, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 2, .reason = "Rotated"},
+	{"the next key does not wait for it", next_is_prepared, {PROTOCOL_ACTIVATE}, .epoch = 2,
+		.reason = "Revoked"},
+	{"but is abandoned if it has it", next_was_granted_before, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 3, .reason = "Revoked"},
+	{"even if it has that only", revoked_between_prepare_and_activate, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 3, .reason = "Revoked"},
+	{"who lost the key says that first", lost_and_revoked, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "KeyLost"},
+	{"who is revoked says so", we_are_revoked, {PROTOCOL_SAY_OPENED}},
+	{"and does nothing more", we_are_revoked_and_said_so, {NONE}},
+	{"not even make a record", we_are_revoked_without_a_record, {NONE}},
+	{"nor register another keeper", we_are_revoked_with_another_keeper, {NONE}},
+};
+
+static void test_steps(void **state)
+{
+	(void)state;
+	run_steps(rows, ARRAY_LEN(rows));
+}
+
+static void test_all_that_it_holds_is_revoked(void **state)
+{
+	static struct scene s;
+	static struct protocol_plan plan;
+
+	(void)state;
+	settled(&s);
+	s.leader.keys_len = 0;
+	add_key(&s, 1, CRDS_RETIRED, 3);
+	add_key(&s, 2, CRDS_RETIRED, 3);
+	add_key(&s, 3, CRDS_ACTIVE, 3);
+	add_key(&s, 4, CRDS_PREPARED, 3);
+	for (int64_t e = 2; e <= 4; e++)
+		hold(&s, e);
+	opened(add_member(&s, "x", PROTOCOL_CHECKED), 2);
+	opened(&s.others[0], 3);
+	take_out(&s, "x");
+	protocol_lead(&s.v, &plan);
+	assert_int_equal(plan.actions_len, 1);
+	assert_int_equal(plan.actions[0].kind, PROTOCOL_ACTIVATE);
+	assert_int_equal(plan.actions[0].state, CRDS_REVOKED);
+	assert_int_equal(plan.actions[0].epochs_len, 1);
+	assert_int_equal(plan.actions[0].epochs[0], 2);
+}
+
+static void test_a_revoked_replica_is_not_ready(void **state)
+{
+	static struct scene s;
+	static struct protocol_plan plan;
+
+	(void)state;
+	settled(&s);
+	take_out(&s, "me");
+	protocol_step(&s.v, NULL, &plan);
+	assert_false(plan.readiness.ready);
+	assert_string_equal(plan.readiness.reason, "Revoked");
+	assert_false(plan.leading);
+	assert_false(plan.may_contend);
+}
+
+/* A thousand revisions that were deployed together, and one revision through a thousand epochs. */
+static void test_rotations_are_spread(void **state)
+{
+	static struct scene s;
+	const int64_t period = 24LL * 3600;
+	char uid[37];
+
+	(void)state;
+	for (int by_epoch = 0; by_epoch < 2; by_epoch++) {
+		unsigned parts[16] = {0};
+		for (int i = 0; i < 1000; i++) {
+			settled(&s);
+			(void)snprintf(uid, sizeof(uid), "6f1b3f0e-1111-4111-8111-%012d",
+				by_epoch ? 0 : i);
+			s.leader.uid = base_str(uid);
+			s.leader.rotation_period_s = period;
+			s.keys[0].epoch = by_epoch ? i + 1 : 1;
+			const int64_t at = protocol_rotation_due_ns(&s.v, &s.keys[0]);
+			const int64_t early = s.keys[0].activated_ns + period * SECOND - at;
+			assert_true(early >= 0 && early < period * SECOND / 16);
+			parts[early / (period * SECOND / 256)]++;
+			assert_true(at == protocol_rotation_due_ns(&s.v, &s.keys[0]));
+		}
+		/* 62 in each if they were perfectly even. */
+		for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+			if (parts[i] < 30 || parts[i] > 100)
+				fail_msg("%u of 1000 in part %zu", parts[i], i);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_all_that_it_holds_is_revoked),
+		cmocka_unit_test(test_a_revoked_replica_is_not_ready),
+		cmocka_unit_test(test_rotations_are_spread),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
