@@ -7,7 +7,7 @@
 static const double failover_bounds[] = {
 	0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60, 120, METRIC_INF};
 static const char *const evidences[] = {
-	"pod-gone", "pod-ended", "agent-terminated", "connection-refused", NULL};
+	"pod-gone", "pod-ended", "agent-terminated", "connection-refused", "pod-revoked", NULL};
 static const double review_bounds[] = {
 	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1, METRIC_INF};
 static const char *const injections[] = {

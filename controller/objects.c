@@ -6,6 +6,7 @@
 
 #define LABEL_REVISION   "/metadata/labels/functionkey.dev~1revision"
 #define NOTE_SENDERS     "/metadata/annotations/functionkey.dev~1senders"
+#define REVOKED_MAX      ((size_t)CRDS_REVOKED_MAX * (CRDS_UID_LEN + 1))
 #define NOTE_FINGERPRINT "/metadata/annotations/functionkey.dev~1fingerprint"
 
 const struct kube_resource controller_leases = {
@@ -44,12 +45,20 @@ bool controller_opens(const struct controller_record *member, int64_t epoch)
 	return false;
 }
 
+bool controller_revoked(const struct controller_record *leader, struct str pod_uid)
+{
+	for (size_t at = 0; at + CRDS_UID_LEN <= leader->revoked.n; at += CRDS_UID_LEN + 1)
+		if (base_str_eq(base_str_sub(leader->revoked, at, at + CRDS_UID_LEN), pod_uid))
+			return true;
+	return false;
+}
+
 /* -- FunctionKeys: decoded wholly, then condensed into one block -- */
 
 #define AT(member)                 offsetof(struct controller_record, member)
 #define CONDITION_TEXT(name, text) AT(conditions[CONTROLLER_##name].reason),
 static const size_t texts[] = {AT(meta.ns), AT(meta.name), AT(meta.uid), AT(meta.rv), AT(revision),
-	AT(leader_pod), AT(leader_uid), AT(endpoint), AT(pod), AT(pod_uid),
+	AT(leader_pod), AT(leader_uid), AT(endpoint), AT(revoked), AT(pod), AT(pod_uid),
 	CONTROLLER_CONDITIONS(CONDITION_TEXT)};
 #undef CONDITION_TEXT
 #undef AT
@@ -93,9 +102,22 @@ static void read_leader(const struct crds_functionkey *fk, struct controller_rec
 	read_conditions(fk, r);
 }
 
+static struct str read_revoked(const struct crds_functionkey *fk, char dst[static REVOKED_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fk->revoked_len && n + CRDS_UID_LEN + 1 <= REVOKED_MAX; i++) {
+		memcpy(dst + n, fk->revoked[i].p, CRDS_UID_LEN);
+		dst[n + CRDS_UID_LEN] = ' ';
+		n += CRDS_UID_LEN + 1;
+	}
+	return base_str_n(dst, n);
+}
+
 static int record_decode(struct str doc, void **ret_object, struct err *err)
 {
 	_cleanup_(crds_functionkey_free) struct crds_functionkey *fk = NULL;
+	char revoked[REVOKED_MAX];
 
 	TRY(crds_functionkey_decode(doc, &fk, err));
 	struct controller_record r = {
@@ -110,6 +132,7 @@ static int record_decode(struct str doc, void **ret_object, struct err *err)
 		.generation = fk->generation,
 		.pod = fk->owner_uid.n == 0 ? fk->pod : STR_NULL,
 		.pod_uid = fk->pod_uid,
+		.revoked = read_revoked(fk, revoked),
 		.incarnation = fk->incarnation,
 		.opened_incarnation = fk->opened_incarnation,
 		.opened_len = fk->opened_len < CRDS_KEYS_MAX ? fk->opened_len : CRDS_KEYS_MAX,

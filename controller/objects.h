@@ -50,7 +50,8 @@ struct controller_record {
 	int64_t term, leader_incarnation, active_epoch, active_term, generation;
 	bool inherits; /* spec.onLeaderChange: a new leader keeps the key */
 	struct crds_fingerprint active_fingerprint;
-	bool history_lost; /* a key left Active with reason KeyLost */
+	struct str revoked; /* UIDs of pods, each with a space after it */
+	bool history_lost;  /* a key left Active with reason KeyLost */
 	int64_t members_total, members_ready;
 	struct controller_condition_state conditions[CONTROLLER_CONDITION_COUNT];
 	/* Member */
@@ -64,6 +65,9 @@ extern const struct kube_kind controller_record_kind;
 
 /* True if this Member record says that it can open the epoch, in its present incarnation. */
 bool controller_opens(const struct controller_record *member, int64_t epoch);
+
+/* Whether the pod is on the list of a Leader record. */
+bool controller_revoked(const struct controller_record *leader, struct str pod_uid);
 
 /* Of any object: only who and which version it is, a struct kube_meta. */
 extern const struct kube_kind controller_meta_kind;

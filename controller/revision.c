@@ -13,6 +13,12 @@ static bool is_replica(const struct crds_pod *pod)
 	return pod->injected && pod->phase != CRDS_POD_SUCCEEDED && pod->phase != CRDS_POD_FAILED;
 }
 
+/* A revoked pod gets no key: what it says that it opens helps nobody. */
+static bool counts(const struct controller_view *v, const struct crds_pod *pod)
+{
+	return is_replica(pod) && !controller_revoked(v->leader, pod->uid);
+}
+
 static void wake(struct controller_plan *plan, int64_t at_ns)
 {
 	if (plan->wake_ns == 0 || at_ns < plan->wake_ns)
@@ -26,7 +32,7 @@ static int64_t count_pods(const struct controller_view *v)
 	int64_t n = 0;
 
 	for (size_t i = 0; i < v->pods_len; i++)
-		n += is_replica(v->pods[i]) && !v->pods[i]->deleting;
+		n += counts(v, v->pods[i]) && !v->pods[i]->deleting;
 	return n;
 }
 
@@ -38,7 +44,7 @@ static int64_t count_holders(const struct controller_view *v, bool only_staying)
 	for (size_t i = 0; i < v->members_len; i++) {
 		const struct controller_record *m = v->members[i];
 		const struct crds_pod *pod = controller_pod_find(v, m->pod_uid);
-		if (pod && is_replica(pod) && !m->deleting && !(only_staying && pod->deleting) &&
+		if (pod && counts(v, pod) && !m->deleting && !(only_staying && pod->deleting) &&
 			controller_opens(m, v->leader->active_epoch))
 			n++;
 	}

@@ -48,6 +48,7 @@ enum controller_evidence {
 	CONTROLLER_POD_ENDED,
 	CONTROLLER_AGENT_TERMINATED,
 	CONTROLLER_CONNECTION_REFUSED,
+	CONTROLLER_POD_REVOKED,
 	CONTROLLER_EVIDENCE_COUNT
 };
 const char *controller_evidence_name(enum controller_evidence e);

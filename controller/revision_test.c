@@ -112,6 +112,22 @@ static void refused(struct scene *s)
 	s->v.alive = CONTROLLER_ALIVE_REFUSED;
 }
 
+static void leader_revoked(struct scene *s)
+{
+	s->leader.revoked = STR(UID_X " " UID_A " ");
+	settle_status(s);
+}
+
+static void member_revoked(struct scene *s)
+{
+	s->leader.revoked = STR(UID_B " ");
+}
+
+static void another_revoked(struct scene *s)
+{
+	s->leader.revoked = STR(UID_X " ");
+}
+
 static void refused_of_a_former_leader(struct scene *s)
 {
 	s->v.alive = CONTROLLER_ALIVE_REFUSED;
@@ -208,6 +224,10 @@ static const struct {
 		.evidence = CONTROLLER_AGENT_TERMINATED},
 	{"one whose kernel refuses, too", refused, .release = true,
 		.evidence = CONTROLLER_CONNECTION_REFUSED},
+	{"a revoked pod's at once", leader_revoked, .release = true,
+		.evidence = CONTROLLER_POD_REVOKED},
+	{"a revoked replica is not counted", member_revoked, .status = true},
+	{"who is revoked elsewhere changes nothing", another_revoked},
 	{"but only of who leads now", refused_of_a_former_leader},
 	{"and not of the same pod that came back", refused_before_it_came_back},
 	{"silence and unreadiness prove nothing", silent},
@@ -258,6 +278,7 @@ static const struct {
 } condition_rows[] = {
 	{"all well", quiet, CRDS_TRUE, CRDS_FALSE, "KeyActive", 2, 2},
 	{"one keeper restarted", keeper_restarted, CRDS_TRUE, CRDS_FALSE, "KeyActive", 2, 1},
+	{"one revoked", member_revoked, CRDS_TRUE, CRDS_FALSE, "KeyActive", 1, 1},
 	{"scaled to zero", last_holder_gone, CRDS_FALSE, CRDS_TRUE, "LastHolderGone", 0, 0},
 	{"between two leaders", released_lease, CRDS_FALSE, CRDS_FALSE, "NoLeader", 2, 2},
 };

@@ -4,8 +4,8 @@
 
 const char *controller_evidence_name(enum controller_evidence e)
 {
-	static const char *const names[CONTROLLER_EVIDENCE_COUNT] = {
-		"none", "pod-gone", "pod-ended", "agent-terminated", "connection-refused"};
+	static const char *const names[CONTROLLER_EVIDENCE_COUNT] = {"none", "pod-gone",
+		"pod-ended", "agent-terminated", "connection-refused", "pod-revoked"};
 
 	return (unsigned)e < CONTROLLER_EVIDENCE_COUNT ? names[e] : "unknown";
 }
@@ -37,6 +37,9 @@ static enum controller_evidence evidence(const struct controller_view *v, struct
 {
 	const struct crds_pod *pod = controller_pod_find(v, uid);
 
+	/* It gives the Lease up by itself, unless it is not what it was. */
+	if (controller_revoked(v->leader, uid))
+		return CONTROLLER_POD_REVOKED;
 	if (!pod)
 		return CONTROLLER_POD_GONE;
 	if (pod->phase == CRDS_POD_FAILED || pod->phase == CRDS_POD_SUCCEEDED)
