@@ -214,15 +214,27 @@ int agent_outbound_answer(struct agent_outbound *o, struct err *err)
 	return 0;
 }
 
-static int complete(struct agent_outbound *o, struct err *err)
+static int read_rest(struct agent_outbound *o, struct err *err)
 {
 	struct agent_reply *reply = &o->reply;
 
-	if (!reply->opening)
-		return REFUSE_AS(err, UNREACHABLE, "the answer ends inside of its head");
 	TRY(envelope_opener_end(&reply->opener, &reply->plain, err));
 	TRY(decode(o, err));
-	TRY(bhttp_decode_end(&reply->decoder, err));
+	return bhttp_decode_end(&reply->decoder, err);
+}
+
+static int complete(struct agent_outbound *o, struct err *err)
+{
+	struct err why = {0};
+
+	if (!o->reply.opening)
+		return REFUSE_AS(err, UNREACHABLE, "the answer ends inside of its head");
+	const int r = read_rest(o, &why);
+	/* Not well-formed: the peer's fault, not our function's. */
+	if (r == -(int)ERR_INVALID)
+		return REFUSE_AS(err, UNREACHABLE, "the recipient's answer: %s", why.msg);
+	if (r < 0)
+		return agent_answer_refused(&why, err);
 	o->state = AGENT_OUTBOUND_ANSWERING;
 	return agent_outbound_answer(o, err);
 }
