@@ -117,8 +117,11 @@ struct controller_uninjected *controller_uninjected_free(struct controller_uninj
 
 void controller_uninjected_activate(struct controller_uninjected *u, bool active)
 {
-	if (active)
+	if (active) {
 		(void)uv_timer_start(&u->timer, look, FIRST_LOOK_MS, LOOK_MS);
-	else
-		(void)uv_timer_stop(&u->timer);
+		return;
+	}
+	(void)uv_timer_stop(&u->timer);
+	/* From now on another replica counts. */
+	controller_metrics_uninjected(u->core->metrics, 0);
 }

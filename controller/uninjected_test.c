@@ -1,6 +1,8 @@
 #include "pkg/base/test.h"
 
+#include "controller/metrics.h"
 #include "controller/uninjected.h"
+#include "pkg/base/metrics.h"
 
 static void test_lacks_agent(void **state)
 {
@@ -36,9 +38,34 @@ static void test_lacks_agent(void **state)
 			fail_msg("%s", rows[i].name);
 }
 
+/* Who no longer acts does not go on telling of what it counted then: an alert would never end. */
+static void test_tells_nothing_when_standing_by(void **state)
+{
+	_cleanup_(base_buf_done) struct buf text = base_buf(1u << 20);
+	struct controller_uninjected *u = NULL;
+	struct controller_core core = {0};
+	uv_loop_t loop;
+	(void)state;
+
+	assert_int_equal(uv_loop_init(&loop), 0);
+	core.loop = &loop;
+	assert_ok("metrics", controller_metrics_new(&core.metrics, err));
+	assert_ok("new", controller_uninjected_new(&core, NULL, &u, err));
+	controller_metrics_uninjected(core.metrics, 3);
+	controller_uninjected_activate(u, false);
+	assert_ok("write", base_metrics_write(core.metrics, &text, err));
+	assert_ok("end", base_buf_add_byte(&text, 0, err));
+	assert_non_null(strstr((char *)text.data, "\nfunctionkey_uninjected_pods 0\n"));
+	controller_uninjected_free(u);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	base_metrics_free(core.metrics);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lacks_agent)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_lacks_agent),
+		cmocka_unit_test(test_tells_nothing_when_standing_by)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
