@@ -88,7 +88,8 @@ struct kube_exec *kube_exec_free(struct kube_exec *exec)
 	return base_free(exec);
 }
 
-int kube_exec_info(const struct kube_exec_spec *spec, struct buf *b, struct err *err)
+/* The value of KUBERNETES_EXEC_INFO. */
+static int write_info(const struct kube_exec_spec *spec, struct buf *b, struct err *err)
 {
 	struct kube_writer w = kube_writer(b);
 
@@ -157,7 +158,7 @@ static int run(struct kube_exec *e, const struct env *env, int64_t boot_ns, stru
 	struct given *g = NULL;
 
 	e->given = given_free(e->given);
-	if (kube_exec_info(&e->spec, &info, err) < 0)
+	if (write_info(&e->spec, &info, err) < 0)
 		return FAIL(err, ERR_DENIED,
 			"exec plugin %.*s: its cluster information is too large",
 			STR_FMT(e->spec.command));
