@@ -288,9 +288,10 @@ int http_query(const struct http_request *r, const char *name, char *dst, size_t
 
 struct str http_raw_query(const struct http_request *r)
 {
-	const bool some = r->target.path.n < r->raw.n;
+	const struct str path = r->target.path;
 
-	return some ? r->target.query : STR_NULL;
+	/* Nothing behind '?' is something else than no '?'. */
+	return path.n < r->raw.n ? base_str_n(path.p + path.n + 1, r->target.query.n) : STR_NULL;
 }
 
 struct str http_rest(const struct http_request *r)

@@ -262,6 +262,23 @@ static int params_end(void *ctx, struct http_request *r, struct err *err)
 	return 0;
 }
 
+static int any_end(void *ctx, struct http_request *r, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(8192);
+	const struct str query = http_raw_query(r);
+	struct str name = STR_NULL;
+	struct str value = STR_NULL;
+
+	(void)ctx;
+	TRY(base_buf_addf(&b, err, "%.*s [%.*s] %s[%.*s]", STR_FMT(http_method(r)),
+		STR_FMT(http_rest(r)), query.p ? "?" : "", STR_FMT(query)));
+	for (size_t i = 0; http_trailer_at(r, i, &name, &value); i++)
+		TRY(base_buf_addf(&b, err, " %.*s=%.*s", STR_FMT(name), STR_FMT(value)));
+	TRY(base_buf_add_str(&b, STR("\n"), err));
+	http_reply_take(r, 200, "text/plain", &b);
+	return 0;
+}
+
 static int peer_end(void *ctx, struct http_request *r, struct err *err)
 {
 	const struct http_peer peer = http_peer(r);
@@ -312,6 +329,8 @@ static const struct http_route test_routes[] = {
 	{"POST", "/refuse", OPS(.begin = refuse_begin, .body = count_body, .end = count_end),
 		.body_max = BIG},
 	{"GET", "/p/{first}/{second}", OPS(.begin = on_begin, .end = params_end)},
+	{"*", "/any/{a}/*", OPS(.begin = on_begin, .body = count_body, .end = any_end),
+		.body_max = BIG},
 	{"GET", "/peer", OPS(.begin = on_begin, .end = peer_end)},
 	{"GET", "/metrics", OPS(.begin = on_begin, .end = metrics_end)},
 };
