@@ -323,11 +323,16 @@ static void windows_end_with_changes_and_with_the_watch(void **state)
 	second(&w);
 	use(&w);
 	assert_int_equal(misses(&w), 3);
-	/* A new epoch is taken up at once, and only with a link to the one before. */
+	/* A new epoch is taken up at once, and only with a link to the one before; nothing more is
+	 * sealed to one that is revoked, also not in a window. */
+	w.sample.keys[0].state = CRDS_REVOKED;
 	(void)sample_key(&w.sample, 2, 1, CRDS_ACTIVE);
 	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
 	assert_ok("find", find(&w, "billing", &waiter, &to, err));
 	assert_int_equal(to->epoch, 2);
+	assert_int_equal(to->n, 1);
+	use(&w);
+	assert_int_equal(misses(&w), 4);
 	(void)sample_key(&w.sample, 3, 0, CRDS_ACTIVE);
 	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
 	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_TAMPERED);
