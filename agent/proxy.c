@@ -58,13 +58,14 @@ int agent_pending_send(
 static void look(uv_timer_t *timer)
 {
 	struct agent_proxy *proxy = timer->data;
-	TAILQ_HEAD(, agent_refresh) now = TAILQ_HEAD_INITIALIZER(now);
+	struct agent_refresh *refresh = NULL;
+	size_t n = 0;
 
-	TAILQ_CONCAT(&now, &proxy->refreshing, link);
-	while (!TAILQ_EMPTY(&now)) {
-		struct agent_refresh *refresh = TAILQ_FIRST(&now);
-		TAILQ_REMOVE(&now, refresh, link);
-		refresh->waiting = false;
+	TAILQ_FOREACH(refresh, &proxy->refreshing, link)
+	n++;
+	/* Those that wait again stand behind them. */
+	for (; n > 0 && (refresh = TAILQ_FIRST(&proxy->refreshing)); n--) {
+		agent_proxy_no_refresh(proxy, refresh);
 		refresh->look(refresh->ctx);
 	}
 }

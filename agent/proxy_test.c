@@ -1,5 +1,6 @@
 /* What is pure of proxy mode: fields, targets, and what a remote side is told. */
 #include "agent/inbound.h"
+#include "agent/proxy.h"
 #include "agent/proxy_fields.h"
 #include "pkg/base/test.h"
 
@@ -169,6 +170,50 @@ static void what_waits_is_taken_in_order(void **state)
 	agent_pending_done(&p);
 }
 
+struct looking {
+	struct agent_proxy *proxy;
+	struct agent_refresh refresh, *other;
+	unsigned looks;
+};
+
+static void look_once(void *ctx)
+{
+	struct looking *l = ctx;
+
+	l->looks++;
+	if (l->other)
+		agent_proxy_no_refresh(l->proxy, l->other);
+}
+
+/* One that is looked at may end another one that waits, also the last. */
+static void those_that_refresh_may_end_each_other(void **state)
+{
+	struct agent_proxy proxy = {0};
+	struct looking l[3] = {0};
+	uv_loop_t loop;
+	(void)state;
+
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(uv_timer_init(&loop, &proxy.timer), 0);
+	proxy.timer.data = &proxy;
+	TAILQ_INIT(&proxy.refreshing);
+	for (size_t i = 0; i < ARRAY_LEN(l); i++)
+		l[i] = (struct looking){
+			.proxy = &proxy, .refresh = {.look = look_once, .ctx = &l[i]}};
+	l[0].other = &l[1].refresh;
+	agent_proxy_refresh(&proxy, &l[0].refresh);
+	agent_proxy_refresh(&proxy, &l[1].refresh);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	agent_proxy_refresh(&proxy, &l[2].refresh);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(l[0].looks, 1);
+	assert_int_equal(l[1].looks, 0);
+	assert_int_equal(l[2].looks, 1);
+	uv_close((uv_handle_t *)&proxy.timer, NULL);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +225,7 @@ int main(void)
 		cmocka_unit_test(endpoints_of_records_are_addresses),
 		cmocka_unit_test(remote_sides_are_told_one_of_three),
 		cmocka_unit_test(what_waits_is_taken_in_order),
+		cmocka_unit_test(those_that_refresh_may_end_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
