@@ -101,10 +101,16 @@ int agent_attributes_take(
 	return 0;
 }
 
-void agent_attributes_give(const struct agent_attributes *a, struct envelope_header *h)
+void agent_attributes_list(
+	const struct agent_attributes *a, struct str ret[static ENVELOPE_ATTRIBUTE_COUNT])
 {
 	for (size_t i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++)
-		h->attributes[i] = a->set[i] ? value_of(a, (enum envelope_attribute)i) : STR_NULL;
+		ret[i] = a->set[i] ? value_of(a, (enum envelope_attribute)i) : STR_NULL;
+}
+
+void agent_attributes_give(const struct agent_attributes *a, struct envelope_header *h)
+{
+	agent_attributes_list(a, h->attributes);
 }
 
 int agent_attribute_encode(struct str value, struct buf *b, struct err *err)

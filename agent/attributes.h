@@ -34,6 +34,10 @@ int agent_attributes_take(
 int agent_attributes_set(struct agent_attributes *a, enum envelope_attribute which,
 	struct str value, struct err *err) must_check;
 
+/* What was taken; p == NULL: absent. Borrowed. */
+void agent_attributes_list(
+	const struct agent_attributes *a, struct str ret[static ENVELOPE_ATTRIBUTE_COUNT]);
+
 /* Puts what was taken into a header, which borrows it. */
 void agent_attributes_give(const struct agent_attributes *a, struct envelope_header *h);
 

@@ -1,12 +1,11 @@
 #include "agent/decrypt.h"
 
 #include "agent/answer.h"
-#include "agent/attributes.h"
+#include "agent/event_http.h"
 #include "pkg/base/alloc.h"
 
-#include <stdio.h>
-
-#define VERIFIED "Functionkey-Verified"
+#define VERIFIED  "Functionkey-Verified"
+#define OUTER_MAX (AGENT_EVENT_AROUND_MAX + AGENT_EVENT_BASE64(ENVELOPE_MESSAGE_MAX))
 
 struct decrypting {
 	struct agent_app *app;
@@ -20,6 +19,12 @@ struct decrypting {
 	bool begun;               /* the answer has begun: a stream */
 	bool complete;            /* all is opened, not all is sent */
 	bool over;                /* answered or cut */
+	bool structured;          /* the message comes as the data of a structured event */
+	bool wants_structured;    /* Accept asks for one */
+	struct agent_attributes outer; /* of the event that the message came in, if it did */
+	struct buf event;              /* structured: as it came */
+	struct buf message;            /* structured: its data, taken by opening up to message_at */
+	size_t message_at;
 	struct buf out; /* plaintext that verified and was not taken yet, from out_at on */
 	size_t out_at;
 	uint64_t bytes;
@@ -29,10 +34,13 @@ struct decrypting {
 static bool take_room(struct decrypting *d)
 {
 	const struct agent_opened *head = agent_opening_head(d->opening);
+	const size_t n = (d->structured ? 5u : 2u) * ENVELOPE_WHOLE_MAX;
 
-	if (!head || head->header->mode != ENVELOPE_WHOLE || d->taken < AGENT_ROOM_SMALL)
+	if (d->taken < AGENT_ROOM_SMALL)
 		return true;
-	return agent_room_take(&d->app->room, &d->guest, 2u * ENVELOPE_WHOLE_MAX);
+	if (!d->structured && (!head || head->header->mode != ENVELOPE_WHOLE))
+		return true;
+	return agent_room_take(&d->app->room, &d->guest, n);
 }
 
 static void room_again(void *ctx)
@@ -88,17 +96,6 @@ static void bad(struct decrypting *d, const struct err *err)
 
 /* -- the answer -- */
 
-static int add_attribute(
-	struct http_request *r, enum envelope_attribute which, struct str value, struct err *err)
-{
-	_cleanup_(base_buf_done) struct buf text = base_buf(3u * ENVELOPE_ATTRIBUTE_MAX);
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "Ce-%s", envelope_attribute_name(which));
-	TRY(agent_attribute_encode(value, &text, err));
-	return http_add_header(r, name, base_buf_str(&text), err);
-}
-
 static int add_headers(struct decrypting *d, const struct agent_opened *head,
 	char type[static ENVELOPE_TYPE_MAX + 1], struct err *err)
 {
@@ -115,17 +112,28 @@ static int add_headers(struct decrypting *d, const struct agent_opened *head,
 	TRY(http_add_header(d->r, "Functionkey-Epoch-State",
 		base_str(agent_epoch_state_name(head->state)), err));
 	TRY(http_add_header(d->r, "Functionkey-Kind", base_str(kinds[h->kind]), err));
-	for (int i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++)
-		if (h->attributes[i].p)
-			TRY(add_attribute(d->r, (enum envelope_attribute)i, h->attributes[i], err));
 	return 0;
+}
+
+/* Once the header is verified: it was sealed with the attributes with which it came. */
+static int check_outer(const struct decrypting *d, const struct envelope_header *h, struct err *err)
+{
+	struct str outer[ENVELOPE_ATTRIBUTE_COUNT];
+
+	if (d->outer.store.len == 0)
+		return 0;
+	agent_attributes_list(&d->outer, outer);
+	return agent_event_outside(outer, h->attributes, err);
 }
 
 static int begin_stream(struct decrypting *d, struct err *err)
 {
+	const struct agent_opened *head = agent_opening_head(d->opening);
 	char type[ENVELOPE_TYPE_MAX + 1];
 
-	TRY(add_headers(d, agent_opening_head(d->opening), type, err));
+	TRY(check_outer(d, head->header, err));
+	TRY(add_headers(d, head, type, err));
+	TRY(agent_event_add(d->r, head->header->attributes, err));
 	TRY(http_add_trailer(d->r, VERIFIED, STR("true"), err));
 	TRY(http_stream_begin(d->r, 200, type, err));
 	d->begun = true;
@@ -153,15 +161,33 @@ static int flush(struct decrypting *d, bool *ret_clear, struct err *err)
 	return 0;
 }
 
+static int reply_whole(struct decrypting *d, const struct envelope_header *h, const char *type,
+	struct buf *out, struct err *err)
+{
+	const bool event = h->attributes[ENVELOPE_CE_SPECVERSION].p != NULL;
+	const bool structured = agent_event_is_json(h->type);
+
+	if (event && structured)
+		TRY(agent_event_inside(base_buf_str(out), h->attributes, err));
+	else if (event && d->wants_structured)
+		return agent_event_reply(d->r, h->attributes, h->type, base_buf_str(out), err);
+	else
+		TRY(agent_event_add(d->r, h->attributes, err));
+	http_reply_take(d->r, 200, type, out);
+	return 0;
+}
+
 static int finish_whole(struct decrypting *d, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf out = base_buf(ENVELOPE_WHOLE_MAX);
 	char type[ENVELOPE_TYPE_MAX + 1];
 
 	TRY(agent_opening_end(d->opening, &out, err));
-	TRY(add_headers(d, agent_opening_head(d->opening), type, err));
+	const struct agent_opened *head = agent_opening_head(d->opening);
+	TRY(check_outer(d, head->header, err));
+	TRY(add_headers(d, head, type, err));
 	d->bytes = out.len;
-	http_reply_take(d->r, 200, type, &out);
+	TRY(reply_whole(d, head->header, type, &out, err));
 	good(d);
 	return 0;
 }
@@ -195,6 +221,38 @@ static int finish(struct decrypting *d, struct err *err)
 	return finish_whole(d, err);
 }
 
+/* -- structured events -- */
+
+/* Gives the message to the opening. 0 or AGENT_OPENING_WAIT. */
+static int pump(struct decrypting *d, struct err *err)
+{
+	while (d->message_at < d->message.len) {
+		const size_t left = d->message.len - d->message_at;
+		const size_t n = left < AGENT_CHUNK_MAX ? left : AGENT_CHUNK_MAX;
+		const struct str piece = base_str_n(d->message.data + d->message_at, n);
+		const int r = agent_opening_add(d->opening, piece, &d->out, err);
+		if (r < 0)
+			return r;
+		d->message_at += n;
+		d->waits = r == AGENT_OPENING_WAIT;
+		const struct agent_opened *head = agent_opening_head(d->opening);
+		if (head && head->header->mode != ENVELOPE_WHOLE)
+			return REFUSE_AS(err, MALFORMED, "streams come in binary mode alone");
+		if (d->waits)
+			return AGENT_OPENING_WAIT;
+	}
+	return 0;
+}
+
+/* The event is complete. */
+static int unwrap(struct decrypting *d, struct err *err)
+{
+	TRY(agent_event_read(base_buf_str(&d->event), &d->outer, &d->message, err));
+	base_buf_done(&d->event);
+	const int r = pump(d, err);
+	return r == 0 ? finish(d, err) : r;
+}
+
 /* -- the key comes -- */
 
 static int go_on(struct decrypting *d, struct err *err)
@@ -207,6 +265,11 @@ static int go_on(struct decrypting *d, struct err *err)
 		return r;
 	d->waits = false;
 	d->bytes += d->out.len - before;
+	if (d->structured) {
+		const int pumped = pump(d, err);
+		if (pumped != 0)
+			return pumped;
+	}
 	if (d->ended)
 		return finish(d, err);
 	return flush(d, &clear, err);
@@ -227,9 +290,29 @@ static void ready(void *ctx)
 
 /* -- http_ops -- */
 
+/* Whether the message comes as the data of an event. */
+static int read_event(struct decrypting *d, struct err *err)
+{
+	struct str type = STR_NULL, outer[ENVELOPE_ATTRIBUTE_COUNT];
+	const size_t n = http_header(d->r, "Content-Type", &type);
+
+	if (n > 1)
+		return REFUSE_AS(err, MALFORMED, "Content-Type");
+	d->wants_structured = agent_event_wanted(d->r);
+	d->structured = n == 1 && agent_event_is_json(type);
+	if (d->structured)
+		return 0; /* headers do not count then */
+	TRY(agent_event_take(d->r, &d->outer, err));
+	if (d->outer.store.len == 0)
+		return 0;
+	agent_attributes_list(&d->outer, outer);
+	return agent_event_check(outer, err);
+}
+
 static int read_request(struct decrypting *d, struct err *err)
 {
 	TRY(agent_answer_allowed(d->r, err));
+	TRY(read_event(d, err));
 	if (!d->app->openings)
 		return REFUSE_AS(err, NOT_READY, "%s", d->app->starting);
 	return agent_opening_new(d->app->openings, ready, d, &d->opening, err);
@@ -244,6 +327,9 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	d->app = ctx;
 	d->guest = (struct agent_guest){.again = room_again, .ctx = d};
 	d->r = r;
+	d->outer = agent_attributes();
+	d->event = base_buf(OUTER_MAX);
+	d->message = base_buf(ENVELOPE_MESSAGE_MAX);
 	d->out = base_buf(ENVELOPE_OUT_ROOM(ENVELOPE_HEAD_MAX + 2 * AGENT_CHUNK_MAX));
 	http_set_state(r, d);
 	(void)!read_request(d, &d->refused);
@@ -262,6 +348,11 @@ static int take(
 	*ret_taken = 0;
 	if (d->waits || !take_room(d))
 		return 0;
+	if (d->structured) {
+		*ret_taken = n;
+		d->taken += n;
+		return base_buf_add(&d->event, p, n, err);
+	}
 	TRY(flush(d, &clear, err));
 	if (!clear)
 		return 0;
@@ -291,6 +382,13 @@ static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n
 	return 0;
 }
 
+static int end(struct decrypting *d, struct err *err)
+{
+	if (d->refused.class)
+		return agent_answer_refused(&d->refused, err);
+	return d->structured ? unwrap(d, err) : finish(d, err);
+}
+
 static int on_end(void *ctx, struct http_request *r, struct err *err)
 {
 	struct decrypting *d = http_state(r);
@@ -299,9 +397,7 @@ static int on_end(void *ctx, struct http_request *r, struct err *err)
 	(void)ctx;
 	(void)err;
 	d->ended = true;
-	if (d->waits || d->over)
-		return 0;
-	if ((d->refused.class ? agent_answer_refused(&d->refused, &why) : finish(d, &why)) < 0)
+	if (!d->waits && !d->over && end(d, &why) < 0)
 		bad(d, &why);
 	return 0;
 }
@@ -334,6 +430,9 @@ static void on_gone(void *ctx, struct http_request *r)
 				.op = AGENT_OP_DECRYPT, .aborted = true, .took_ns = took(d)});
 	agent_room_leave(&d->app->room, &d->guest);
 	agent_opening_free(d->opening);
+	agent_attributes_done(&d->outer);
+	base_buf_done(&d->event);
+	base_buf_done(&d->message);
 	base_wipe(d->out.data, d->out.cap);
 	base_buf_done(&d->out);
 	base_free(d);

@@ -1,7 +1,7 @@
 #include "agent/encrypt.h"
 
 #include "agent/answer.h"
-#include "agent/attributes.h"
+#include "agent/event_http.h"
 #include "pkg/base/alloc.h"
 
 #include <stdio.h>
@@ -30,6 +30,8 @@ struct sealing {
 	char to[TO_MAX];
 	struct str ns, function, type;
 	struct agent_attributes attributes;
+	bool event;      /* a CloudEvent in binary mode */
+	bool structured; /* one in structured mode: its attributes are known at its end */
 	bool has_length;
 	uint64_t length;
 	struct buf plain; /* HOLDING */
@@ -127,16 +129,35 @@ static int read_attributes(struct sealing *s, struct err *err)
 		ENVELOPE_ATTRIBUTES(PARAMETER)
 #undef PARAMETER
 	};
-	struct str key = STR_NULL, text = STR_NULL;
+	struct str text = STR_NULL;
 	char none[1];
 
-	for (size_t i = 0; http_header_at(s->r, i, &key, &text); i++)
-		TRY(agent_attributes_take(&s->attributes, key, text, err));
+	TRY(agent_event_take(s->r, &s->attributes, err));
 	for (int i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++) {
 		const int r = http_query(s->r, names[i], none, sizeof(none), &text, NULL);
 		if (r != -(int)ERR_NOT_FOUND)
 			TRY(read_parameter(s, (enum envelope_attribute)i, names[i], err));
 	}
+	return 0;
+}
+
+/* Attributes without a specversion are no event; they travel all the same. */
+static int read_mode(struct sealing *s, struct err *err)
+{
+	struct str list[ENVELOPE_ATTRIBUTE_COUNT];
+
+	agent_attributes_list(&s->attributes, list);
+	s->structured = agent_event_is_json(s->type);
+	s->event = !s->structured && list[ENVELOPE_CE_SPECVERSION].p;
+	if (!s->structured)
+		return s->event ? agent_event_check(list, err) : 0;
+	if (s->attributes.store.len > 0)
+		return REFUSE_AS(
+			err, MALFORMED, "a structured event has its attributes in the body alone");
+	if (!s->has_length)
+		s->length = ENVELOPE_WHOLE_MAX; /* as much room as it may need */
+	if (s->length > ENVELOPE_WHOLE_MAX)
+		return REFUSE_AS(err, TOO_LARGE, "structured events have at most 1 MiB");
 	return 0;
 }
 
@@ -162,6 +183,8 @@ static int fill_header(
 	agent_attributes_give(&s->attributes, h);
 	TRY(envelope_header_fresh(s->app->envelope, h, err));
 	TRY(agent_senders_window(s->app->senders, to, h, ret_k, err));
+	if (s->event)
+		TRY(agent_event_add_outside(s->r, h->attributes, err));
 	TRY(agent_answer_hex(s->r, "Functionkey-Id", h->id, sizeof(h->id), err));
 	return agent_answer_number(s->r, "Functionkey-Epoch", to->epoch, err);
 }
@@ -172,11 +195,15 @@ static int seal_held(struct sealing *s, struct err *err)
 	struct envelope_header h = {.mode = ENVELOPE_WHOLE};
 	const struct secret *k = NULL;
 
+	if (s->structured)
+		TRY(agent_event_read(base_buf_str(&s->plain), &s->attributes, NULL, err));
 	s->length = s->plain.len;
 	s->has_length = true;
 	TRY(fill_header(s, &h, &k, err));
 	TRY(envelope_body_seal(s->app->envelope, &h, k, base_buf_str(&s->plain), &out, err));
 	s->bytes = s->plain.len;
+	if (s->structured)
+		return agent_event_reply_outside(s->r, h.attributes, base_buf_str(&out), err);
 	http_reply_take(s->r, 200, AGENT_TYPE_WHOLE, &out);
 	return 0;
 }
@@ -186,7 +213,7 @@ static int begin_sealing(struct sealing *s, struct err *err)
 	struct envelope_header h = {.mode = ENVELOPE_STREAM};
 	const struct secret *k = NULL;
 
-	if (s->has_length && s->length <= ENVELOPE_WHOLE_MAX) {
+	if (s->structured || (s->has_length && s->length <= ENVELOPE_WHOLE_MAX)) {
 		s->state = HOLDING;
 		return 0;
 	}
@@ -269,9 +296,11 @@ static void again(void *ctx)
 /* False: there is no room now; the request will be resumed. */
 static bool take_room(struct sealing *s)
 {
+	const size_t n = (s->structured ? 4u : 2u) * ENVELOPE_WHOLE_MAX;
+
 	if (s->state != HOLDING || s->length <= AGENT_ROOM_SMALL)
 		return true;
-	return agent_room_take(&s->app->room, &s->guest, 2u * ENVELOPE_WHOLE_MAX);
+	return agent_room_take(&s->app->room, &s->guest, n);
 }
 
 static void room_again(void *ctx)
@@ -286,6 +315,7 @@ static int read_request(struct sealing *s, struct err *err)
 	TRY(read_type(s, err));
 	TRY(read_attributes(s, err));
 	s->has_length = http_length(s->r, &s->length);
+	TRY(read_mode(s, err));
 	return find(s, err);
 }
 

@@ -3,6 +3,9 @@
  * Bodies of known length up to 1 MiB are answered in one piece (large ones share a bounded room),
  * all others as they come, in constant memory: a client must read while it sends, since what it
  * does not read holds it up. What has begun and cannot go on is cut.
+ *
+ * A CloudEvent is answered as one, in the same mode and with the same attributes, with the envelope
+ * as its data: event.h. Structured ones are held whole.
  */
 #ifndef AGENT_ENCRYPT_H
 #define AGENT_ENCRYPT_H
