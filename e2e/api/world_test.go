@@ -41,9 +41,11 @@ func newWorld(t *testing.T) *world {
 	w := &world{c: c, ns: c.Namespace(t, "shop")}
 	far := c.Namespace(t, "far")
 
+	// Not "*": that has the operator's verb, too.
+	verbs := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 	wide := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: wideRole}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"functionkey.dev"}, Resources: []string{"functionkeys", "functionkeys/status"}, Verbs: []string{"*"}},
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"*"}},
+		{APIGroups: []string{"functionkey.dev"}, Resources: []string{"functionkeys", "functionkeys/status"}, Verbs: verbs},
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: verbs},
 	}}
 	if _, err := c.Kube.RbacV1().ClusterRoles().Create(kit.Context(t), wide, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
