@@ -80,11 +80,13 @@ func TestWebhook(t *testing.T) {
 	})
 	t.Run("with no replica, who opted in is refused", func(t *testing.T) {
 		s.c.Kubectl(t, "-n", system, "scale", "deployment/functionkey-controller", "--replicas=0")
-		until(t, 60*time.Second, "refused", func(ctx context.Context) error {
-			if try(ctx) == nil {
-				return fmt.Errorf("allowed")
+		// A replica serves until it is gone.
+		until(t, 60*time.Second, "no replica", func(ctx context.Context) error {
+			list, err := s.Kube.CoreV1().Pods(system).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=controller"})
+			if err == nil && len(list.Items) > 0 {
+				err = fmt.Errorf("%d pods", len(list.Items))
 			}
-			return nil
+			return err
 		})
 		kit.Refused(t, try(kit.Context(t)), "look at the pods of deployment functionkey-system/functionkey-controller")
 		_, err := s.Kube.CoreV1().Pods(s.NS).Create(kit.Context(t), kit.BarePod(s.NS, "other"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
