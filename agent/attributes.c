@@ -72,8 +72,11 @@ int agent_attributes_set(struct agent_attributes *a, enum envelope_attribute whi
 	struct str value, struct err *err)
 {
 	const size_t at = a->store.len;
+	const int r = base_buf_add_str(&a->store, value, err);
 
-	if (base_buf_add_str(&a->store, value, NULL) < 0)
+	if (r == -(int)ERR_NOMEM)
+		return r;
+	if (r < 0)
 		return REFUSE_AS(err, MALFORMED, "the attributes are too long");
 	return keep(a, which, at, err);
 }
@@ -82,8 +85,11 @@ static int take(struct agent_attributes *a, enum envelope_attribute which, struc
 	struct err *err)
 {
 	const size_t at = a->store.len;
+	const int r = decode(value, &a->store, err);
 
-	if (decode(value, &a->store, NULL) < 0)
+	if (r == -(int)ERR_NOMEM)
+		return r;
+	if (r < 0)
 		return REFUSE_AS(err, MALFORMED,
 			"the attribute ce-%s is too long or not percent-encoded",
 			envelope_attribute_name(which));

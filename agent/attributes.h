@@ -26,11 +26,11 @@ void agent_attributes_done(struct agent_attributes *a);
 CLEANUP_DONE(struct agent_attributes, agent_attributes_done);
 
 /* Takes a header "ce-<attribute>" (any case); others are ignored. Problems:
- * MALFORMED (twice, not encoded well, control characters, too long). */
+ * MALFORMED (twice, not encoded well, control characters, too long), NOMEM. */
 int agent_attributes_take(
 	struct agent_attributes *a, struct str name, struct str value, struct err *err) must_check;
 
-/* Takes the value of one attribute as it is, decoded. MALFORMED, as above. */
+/* Takes the value of one attribute as it is, decoded. As above. */
 int agent_attributes_set(struct agent_attributes *a, enum envelope_attribute which,
 	struct str value, struct err *err) must_check;
 

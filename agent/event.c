@@ -5,6 +5,8 @@
 
 #include <strings.h>
 
+#define TIME_MAX 64 /* characters; the longest with nanoseconds and an offset has 35 */
+
 bool agent_event_is_json(struct str media_type)
 {
 	const size_t n = sizeof(AGENT_TYPE_EVENT) - 1;
@@ -68,15 +70,18 @@ static int offset_of(struct str s)
 
 static int parse_time(struct str s, int64_t *ret_ns, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf utc = base_buf(ENVELOPE_ATTRIBUTE_MAX + 1);
+	char utc[TIME_MAX];
 	const int offset = offset_of(s);
 
 	if (offset < 0)
 		return base_time_parse(s, ret_ns, err);
 	const int64_t ns = offset * 60 * NS_PER_S;
-	TRY(base_buf_add_str(&utc, base_str_sub(s, 0, s.n - 6), err));
-	TRY(base_buf_add_byte(&utc, 'Z', err));
-	TRY(base_time_parse(base_buf_str(&utc), ret_ns, err));
+	const size_t n = s.n - 6;
+	if (n + 1 > sizeof(utc))
+		return FAIL(err, ERR_INVALID, "a time of %zu characters", s.n);
+	memcpy(utc, s.p, n);
+	utc[n] = 'Z';
+	TRY(base_time_parse(base_str_n(utc, n + 1), ret_ns, err));
 	*ret_ns += s.p[s.n - 6] == '+' ? -ns : ns;
 	return 0;
 }

@@ -78,6 +78,10 @@ static const struct document documents[] = {
 	{"empty subject", "{" CORE ",\"subject\":\"\"}", false},
 	{"no time", "{" CORE ",\"time\":\"yesterday\"}", false},
 	{"no such offset", "{" CORE ",\"time\":\"2026-01-02T03:04:05+24:00\"}", false},
+	{"long time",
+		"{" CORE ",\"time\":\"2026-01-02T03:04:05.0000000000000000000000000000000000000"
+		"00000000000000000000000000+02:30\"}",
+		false},
 	{"offset alone", "{" CORE ",\"time\":\"+02:30\"}", false},
 	{"relative dataschema", "{" CORE ",\"dataschema\":\"x/y\"}", false},
 	{"data twice", "{" CORE ",\"data\":1,\"data\":2}", false},
