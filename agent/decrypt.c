@@ -433,8 +433,7 @@ static void on_gone(void *ctx, struct http_request *r)
 	agent_attributes_done(&d->outer);
 	base_buf_done(&d->event);
 	base_buf_done(&d->message);
-	base_wipe(d->out.data, d->out.cap);
-	base_buf_done(&d->out);
+	base_buf_wipe(&d->out);
 	base_free(d);
 }
 

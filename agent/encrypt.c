@@ -423,8 +423,7 @@ static void on_gone(void *ctx, struct http_request *r)
 				.op = AGENT_OP_ENCRYPT, .aborted = true, .took_ns = took(s)});
 	agent_attributes_done(&s->attributes);
 	envelope_sealer_done(&s->sealer);
-	base_wipe(s->plain.data, s->plain.cap);
-	base_buf_done(&s->plain);
+	base_buf_wipe(&s->plain);
 	base_buf_done(&s->out);
 	base_free(s);
 }

@@ -266,8 +266,7 @@ static void on_gone(void *ctx, struct http_request *r)
 				.op = AGENT_OP_INBOUND, .aborted = true, .took_ns = took(in)});
 	over(in);
 	agent_opening_free(in->opening);
-	base_wipe(in->plain.data, in->plain.cap);
-	base_buf_done(&in->plain);
+	base_buf_wipe(&in->plain);
 	bhttp_decoder_done(&in->decoder);
 	agent_pending_done(&in->body);
 	agent_answering_done(&in->answer);

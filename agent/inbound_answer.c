@@ -14,8 +14,7 @@ void agent_answering_done(struct agent_answering *a)
 {
 	agent_fields_done(&a->fields);
 	agent_fields_done(&a->trailers);
-	base_wipe(a->plain.data, a->plain.cap);
-	base_buf_done(&a->plain);
+	base_buf_wipe(&a->plain);
 	envelope_sealer_done(&a->sealer);
 	agent_pending_done(&a->sealed);
 }

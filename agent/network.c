@@ -81,8 +81,9 @@ static void look(uv_timer_t *timer)
 {
 	struct network *n = timer->data;
 
-	if ((n->handed && agent_local_idle(n->local)) ||
-		base_boot_ns(&n->app.core.env) >= n->stop_ns)
+	const bool idle = agent_local_idle(n->local) && agent_proxy_idle(n->app.proxy);
+
+	if ((n->handed && idle) || base_boot_ns(&n->app.core.env) >= n->stop_ns)
 		stop_now(n);
 }
 
@@ -103,6 +104,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	n->app.stopping = true;
 	n->stop_ns = base_boot_ns(&n->app.core.env) + STOP_MS * NS_PER_MS;
 	agent_local_drain(n->local);
+	agent_proxy_drain(n->app.proxy);
 	/* If it is draining already, that is a request, which we wait for. */
 	n->handed = agent_replica_draining(n->app.replica);
 	if (!n->handed)

@@ -266,8 +266,7 @@ static void on_gone(void *ctx, struct http_request *r)
 				.op = AGENT_OP_OUTBOUND, .aborted = true, .took_ns = took(o)});
 	over(o);
 	agent_fields_done(&o->fields);
-	base_wipe(o->plain.data, o->plain.cap);
-	base_buf_done(&o->plain);
+	base_buf_wipe(&o->plain);
 	envelope_sealer_done(&o->sealer);
 	agent_pending_done(&o->up);
 	envelope_exchange_wipe(&o->exchange);

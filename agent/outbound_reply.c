@@ -5,8 +5,7 @@
 void agent_reply_done(struct agent_reply *reply)
 {
 	base_buf_done(&reply->in);
-	base_wipe(reply->plain.data, reply->plain.cap);
-	base_buf_done(&reply->plain);
+	base_buf_wipe(&reply->plain);
 	envelope_opener_done(&reply->opener);
 	bhttp_decoder_done(&reply->decoder);
 	agent_pending_done(&reply->content);

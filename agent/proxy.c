@@ -20,8 +20,7 @@ void agent_pending_taken(struct agent_pending *p, size_t n)
 
 void agent_pending_done(struct agent_pending *p)
 {
-	base_wipe(p->b.data, p->b.cap);
-	base_buf_done(&p->b);
+	base_buf_wipe(&p->b);
 	p->at = 0;
 }
 
@@ -145,6 +144,17 @@ int agent_proxy_new(struct agent_app *app, struct agent_proxy **ret_proxy, struc
 static void timer_closed(uv_handle_t *handle)
 {
 	base_free(handle->data);
+}
+
+void agent_proxy_drain(struct agent_proxy *proxy)
+{
+	if (proxy && proxy->inbound)
+		http_server_drain(proxy->inbound);
+}
+
+bool agent_proxy_idle(const struct agent_proxy *proxy)
+{
+	return !proxy || !proxy->inbound || http_server_busy(proxy->inbound) == 0;
 }
 
 struct agent_proxy *agent_proxy_free(struct agent_proxy *proxy)

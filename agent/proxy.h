@@ -62,6 +62,12 @@ int agent_proxy_new(struct agent_app *app, struct agent_proxy **ret_proxy, struc
 struct agent_proxy *agent_proxy_free(struct agent_proxy *proxy);
 CLEANUP_FREE(struct agent_proxy, agent_proxy_free);
 
+/* No new inbound connections; what runs goes on. Outbound drains with the local face. NULL is fine
+ * for both. */
+void agent_proxy_drain(struct agent_proxy *proxy);
+/* No inbound request runs. */
+bool agent_proxy_idle(const struct agent_proxy *proxy);
+
 /* look is called soon, once. The second takes it back. */
 void agent_proxy_refresh(struct agent_proxy *proxy, struct agent_refresh *refresh);
 void agent_proxy_no_refresh(struct agent_proxy *proxy, struct agent_refresh *refresh);

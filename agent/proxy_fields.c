@@ -6,8 +6,7 @@
 
 void agent_fields_done(struct agent_fields *f)
 {
-	base_wipe(f->text.data, f->text.len);
-	base_buf_done(&f->text);
+	base_buf_wipe(&f->text);
 	f->v.n = 0;
 	f->connections = 0;
 }

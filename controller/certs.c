@@ -388,7 +388,7 @@ static int copy_texts(
 void controller_certs_plan_done(struct controller_certs_plan *p)
 {
 	for (size_t i = 0; i < CONTROLLER_CERTS_TEXTS; i++)
-		base_buf_done(&p->texts[i]);
+		base_buf_wipe(&p->texts[i]);
 }
 
 int controller_certs_step(const struct controller_certs_view *v, const struct env *env,

@@ -105,8 +105,8 @@ static int write_object(struct controller_injector *i, const struct kube_resourc
 static int write_secret(struct controller_injector *i, const struct controller_injector_secret *s,
 	const struct controller_certs_plan *plan, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf body = base_buf(BODY_MAX);
-	_cleanup_(base_buf_done) struct buf text = base_buf(BODY_MAX);
+	_cleanup_(base_buf_wipe) struct buf body = base_buf(BODY_MAX);
+	_cleanup_(base_buf_wipe) struct buf text = base_buf(BODY_MAX);
 	struct kube_writer w = kube_writer(&body);
 
 	TRY(kube_write_object(&w, err));

@@ -69,6 +69,21 @@ static void test_locked_memory_is_usable(void **state)
 	assert_true(base_ct_equal(&s, &zero, sizeof(s)));
 }
 
+static void test_a_wiped_buffer_is_empty(void **state)
+{
+	struct buf b = base_buf(100);
+
+	(void)state;
+	base_buf_wipe(&b);
+	assert_ok("add", base_buf_add(&b, "secret", 6, err));
+	base_buf_wipe(&b);
+	assert_null(b.data);
+	assert_int_equal(b.len, 0);
+	assert_ok("add again", base_buf_add(&b, "x", 1, err));
+	base_buf_wipe(&b);
+	base_buf_wipe(NULL);
+}
+
 static const struct {
 	const char *name;
 	const char *hex;
@@ -239,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_buf_never_passes_its_maximum),
 		cmocka_unit_test(test_arena_gives_aligned_zeroed_memory),
 		cmocka_unit_test(test_locked_memory_is_usable),
+		cmocka_unit_test(test_a_wiped_buffer_is_empty),
 		cmocka_unit_test(test_base64_both_ways),
 		cmocka_unit_test(test_base64_refuses),
 		cmocka_unit_test(test_hex_is_strict),

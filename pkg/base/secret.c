@@ -11,6 +11,14 @@ void base_wipe(void *p, size_t n)
 		OPENSSL_cleanse(p, n);
 }
 
+void base_buf_wipe(struct buf *b)
+{
+	if (!b)
+		return;
+	base_wipe(b->data, b->cap);
+	base_buf_done(b);
+}
+
 void base_secret_wipe(struct secret *s)
 {
 	if (s)

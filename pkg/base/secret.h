@@ -9,6 +9,7 @@
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
 
+#include "pkg/base/buf.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/err.h"
 
@@ -25,6 +26,11 @@ CLEANUP_DONE(struct secret, base_secret_wipe);
 
 /* Wipes n bytes in a way that the compiler may not drop. NULL is fine if n is 0. */
 void base_wipe(void *p, size_t n);
+
+/* As base_buf_done, for bytes that nobody else shall find: wipes all that the buffer had room for.
+ * What it left behind when it grew is not wiped: reserve first where that matters. */
+void base_buf_wipe(struct buf *b);
+CLEANUP_DONE(struct buf, base_buf_wipe);
 
 /* Constant time in the contents. */
 bool base_ct_equal(const void *a, const void *b, size_t n);

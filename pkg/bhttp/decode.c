@@ -170,10 +170,8 @@ struct bhttp_decoder bhttp_decoder(bool response)
 
 void bhttp_decoder_done(struct bhttp_decoder *d)
 {
-	base_wipe(d->in.data, d->in.cap);
-	base_buf_done(&d->in);
-	base_wipe(d->tail.data, d->tail.cap);
-	base_buf_done(&d->tail);
+	base_buf_wipe(&d->in);
+	base_buf_wipe(&d->tail);
 }
 
 /* Moves as much of *bytes into b as fits below its maximum. */

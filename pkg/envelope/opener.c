@@ -11,9 +11,7 @@ void envelope_opener_done(struct envelope_opener *o)
 	if (!o)
 		return;
 	envelope_stream_release(o->cipher, o->held, SEALED_SEGMENT);
-	if (o->whole.data)
-		base_wipe(o->whole.data, o->whole.cap);
-	base_buf_done(&o->whole);
+	base_buf_wipe(&o->whole);
 	*o = (struct envelope_opener){0};
 }
 
