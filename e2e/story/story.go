@@ -13,9 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sort"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -422,90 +420,6 @@ func (b *Books) Join() Totals {
 	t.Sent += t.Refused
 	sort.Strings(t.Missing)
 	return t
-}
-
-// The processes of a sidecar, as their command lines begin.
-const (
-	Agent   = "functionkey-supervisor" // its container ends with it, keys are lost
-	Network = "functionkey-agent network"
-	Keeper  = "functionkey-keeper"
-	All     = "functionkey-"
-)
-
-// Processes of a pod whose command lines begin with what, as this machine numbers them: the node is
-// a few namespaces on it.
-func Processes(podUID, what string) ([]int, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		line, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
-		if err != nil || !strings.HasPrefix(strings.ReplaceAll(string(line), "\x00", " "), what) {
-			continue
-		}
-		if groups, err := os.ReadFile("/proc/" + e.Name() + "/cgroup"); err == nil && strings.Contains(string(groups), podUID) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
-
-// Kill ends processes of a pod with SIGKILL.
-func Kill(podUID, what string) error {
-	return Signal(podUID, what, syscall.SIGKILL)
-}
-
-// Signal sends one to processes of a pod.
-func Signal(podUID, what string, signal syscall.Signal) error {
-	pids, err := Processes(podUID, what)
-	if err != nil {
-		return err
-	}
-	if len(pids) == 0 {
-		return fmt.Errorf("pod %s has no process %q", podUID, what)
-	}
-	for _, pid := range pids {
-		if err := syscall.Kill(pid, signal); err != nil {
-			return fmt.Errorf("%s to %s: %w", signal, what, err)
-		}
-	}
-	return nil
-}
-
-// KillLeader kills the leader's agent and says whom.
-func (w *World) KillLeader(ctx context.Context, app, what string) (*Record, error) {
-	r, err := w.Leader(ctx, app)
-	if err != nil {
-		return nil, err
-	}
-	if r.LeaderUID == "" {
-		return nil, fmt.Errorf("%s has no leader", r.Name)
-	}
-	return r, Kill(r.LeaderUID, what)
-}
-
-// NewKey waits for an active key of a higher epoch, led by another replica or incarnation.
-func (w *World) NewKey(ctx context.Context, before *Record, limit time.Duration) (*Record, time.Duration, error) {
-	var now *Record
-	start := time.Now()
-	err := Until(ctx, limit, "a new leader's active key", func(ctx context.Context) error {
-		r, err := w.Record(ctx, before.Name)
-		if err != nil {
-			return err
-		}
-		if r.ActiveEpoch <= before.ActiveEpoch || r.Term <= before.Term {
-			return fmt.Errorf("epoch %d, term %d, leader %s", r.ActiveEpoch, r.Term, r.LeaderPod)
-		}
-		now = r
-		return nil
-	})
-	return now, time.Since(start), err
 }
 
 // Scale sets the replicas of a Deployment.
