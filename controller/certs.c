@@ -1,5 +1,7 @@
 #include "controller/certs.h"
 
+#include "controller/pem.h"
+
 #include <arpa/inet.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -30,12 +32,6 @@ static void pair_done(struct pair *p)
 }
 CLEANUP_DONE(struct pair, pair_done);
 
-static void bio_done(BIO **bio)
-{
-	BIO_free(*bio);
-}
-CLEANUP_DONE(BIO *, bio_done);
-
 static int64_t min(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -50,26 +46,18 @@ static int64_t time_of(const ASN1_TIME *t)
 	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) * NS_PER_S : 0;
 }
 
-static int no_passphrase(char *dst, int size, int for_writing, void *ctx)
-{
-	(void)dst;
-	(void)size;
-	(void)for_writing;
-	(void)ctx;
-	return -1;
-}
-
 /* What is none stays NULL: it is made anew. */
 static struct pair read_pair(struct str cert, struct str key)
 {
 	struct pair p = {0};
-	_cleanup_(bio_done) BIO *c = cert.n ? BIO_new_mem_buf(cert.p, (int)cert.n) : NULL;
-	_cleanup_(bio_done) BIO *k = key.n ? BIO_new_mem_buf(key.p, (int)key.n) : NULL;
+	_cleanup_(controller_bio_done) BIO *c =
+		cert.n ? BIO_new_mem_buf(cert.p, (int)cert.n) : NULL;
+	_cleanup_(controller_bio_done) BIO *k = key.n ? BIO_new_mem_buf(key.p, (int)key.n) : NULL;
 
 	if (c)
-		p.cert = PEM_read_bio_X509(c, NULL, no_passphrase, NULL);
+		p.cert = PEM_read_bio_X509(c, NULL, controller_no_passphrase, NULL);
 	if (k)
-		p.key = PEM_read_bio_PrivateKey(k, NULL, no_passphrase, NULL);
+		p.key = PEM_read_bio_PrivateKey(k, NULL, controller_no_passphrase, NULL);
 	if (p.cert) {
 		p.from_ns = time_of(X509_get0_notBefore(p.cert));
 		p.to_ns = time_of(X509_get0_notAfter(p.cert));
@@ -230,8 +218,8 @@ static int take_text(BIO *bio, struct buf *b, struct err *err)
 
 static int write_pair(const struct pair *p, struct buf *cert, struct buf *key, struct err *err)
 {
-	_cleanup_(bio_done) BIO *c = BIO_new(BIO_s_mem());
-	_cleanup_(bio_done) BIO *k = BIO_new(BIO_s_mem());
+	_cleanup_(controller_bio_done) BIO *c = BIO_new(BIO_s_mem());
+	_cleanup_(controller_bio_done) BIO *k = BIO_new(BIO_s_mem());
 
 	if (!c || !k || PEM_write_bio_X509(c, p->cert) != 1 ||
 		PEM_write_bio_PrivateKey(k, p->key, NULL, NULL, 0, NULL, NULL) != 1)

@@ -1,6 +1,7 @@
 #include "controller/webhook.h"
 
 #include "controller/address.h"
+#include "controller/pem.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/text.h"
 
@@ -57,31 +58,16 @@ static void certificate_done(struct certificate *c)
 }
 CLEANUP_DONE(struct certificate, certificate_done);
 
-static void bio_done(BIO **bio)
-{
-	BIO_free(*bio);
-}
-CLEANUP_DONE(BIO *, bio_done);
-
-static int no_passphrase(char *dst, int size, int for_writing, void *ctx)
-{
-	(void)dst;
-	(void)size;
-	(void)for_writing;
-	(void)ctx;
-	return -1;
-}
-
 static int read_certificates(struct certificate *c, struct str chain, struct err *err)
 {
-	_cleanup_(bio_done) BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
+	_cleanup_(controller_bio_done) BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
 
 	c->chain = sk_X509_new_null();
 	if (!bio || !c->chain)
 		return FAIL(err, ERR_NOMEM, "certificate");
-	c->leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+	c->leaf = PEM_read_bio_X509(bio, NULL, controller_no_passphrase, NULL);
 	for (int i = 0; c->leaf && i < CHAIN_MAX; i++) {
-		X509 *next = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+		X509 *next = PEM_read_bio_X509(bio, NULL, controller_no_passphrase, NULL);
 		if (!next)
 			break;
 		if (sk_X509_push(c->chain, next) == 0) {
@@ -96,7 +82,7 @@ int controller_webhook_certificate(
 	struct controller_webhook *w, struct str chain, struct str key, struct err *err)
 {
 	_cleanup_(certificate_done) struct certificate c = {0};
-	_cleanup_(bio_done) BIO *bio = NULL;
+	_cleanup_(controller_bio_done) BIO *bio = NULL;
 
 	if (chain.n == 0 || key.n == 0 || chain.n > INT_MAX || key.n > INT_MAX)
 		return FAIL(err, ERR_INVALID, "there is no certificate");
@@ -104,7 +90,7 @@ int controller_webhook_certificate(
 	bio = BIO_new_mem_buf(key.p, (int)key.n);
 	if (!bio)
 		return FAIL(err, ERR_NOMEM, "key");
-	c.key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	c.key = PEM_read_bio_PrivateKey(bio, NULL, controller_no_passphrase, NULL);
 	if (!c.key || X509_check_private_key(c.leaf, c.key) != 1)
 		return FAIL(err, ERR_INVALID, "the key does not fit the certificate");
 	const struct certificate old = w->certificate;
