@@ -81,14 +81,15 @@ int controller_start_access(struct controller_job *job, struct str ns, struct er
 
 	if (space && space->deleting)
 		return 0;
-	if (space) {
+	if (space)
 		(void)snprintf(group, sizeof(group), ALL_GROUP ":%.*s", STR_FMT(ns));
-		TRY(controller_access_groups(space->senders, &senders, err));
-	}
 	const int r =
 		ensure_binding(job, ns, AGENT_BINDING, "functionkey-agent", base_str(group), err);
 	if (r != 0)
 		return r;
+	/* Afterwards: an annotation that is refused must not cost the agents their rights. */
+	if (space)
+		TRY(controller_access_groups(space->senders, &senders, err));
 	return ensure_binding(
 		job, ns, READER_BINDING, "functionkey-reader", base_buf_str(&senders), err);
 }
