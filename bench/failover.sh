@@ -1,0 +1,25 @@
+#!/bin/bash
+# From the end of a leader to the next active key, on a real node, for each way in which a leader
+# ends (e2e/cmd/failover).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=bench-failover
+work=$(mktemp -d)
+# shellcheck disable=SC2317 # called by the trap
+finish() {
+	hack/cluster/down --name "$name" >&2
+	rm -rf "$work"
+}
+trap finish EXIT
+export FK_CLUSTER=$name FK_STATE=${FK_STATE:-$PWD/build/cluster}
+KUBECONFIG=$FK_STATE/$name/kubeconfig
+export KUBECONFIG
+
+make -s -j2 images >&2
+(cd e2e && ../hack/go build -o "$work/failover" ./cmd/failover) >&2
+hack/cluster/up --mode node --name "$name" >&2
+hack/cluster/load --name "$name" build/images/{controller,agent,billing}.tar >&2
+hack/cluster/kubectl apply -k manifests/e2e >&2
+hack/cluster/kubectl -n functionkey-system rollout status deployment/functionkey-controller --timeout=120s >&2
+sleep 3 # policies act about a second after they were made
+"$work/failover" --cluster "$name" --functions "${FUNCTIONS:-5}"
