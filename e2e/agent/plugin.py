@@ -44,8 +44,16 @@ def encrypts(story):
     plugin(world, "encrypt", code=2)
 
 
+def settled(story):
+    """Somebody leads and no key is on its way: a leader that is new makes one by itself."""
+    status = active(story.world)
+    return (status["epoch"] == status["activeEpoch"]
+            and any(a.status()["leading"] for a in story.billing))
+
+
 def renews(story):
     """A new key on demand; what was sealed before is opened."""
+    wait_for("a leader and its key", lambda: settled(story))
     world, before = story.world, active(story.world)["activeEpoch"]
     old = story.seal(b"before")
     plugin(world, "renew", "billing", "--dry-run=client")
