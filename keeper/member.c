@@ -193,17 +193,10 @@ static int open_sealed(
 	return 0;
 }
 
-static void wiped_done(struct buf *b)
-{
-	base_wipe(b->data, b->cap);
-	base_buf_done(b);
-}
-CLEANUP_DONE(struct buf, wiped_done);
-
 static int take_opening(
 	struct keeper *k, const struct acceptance *a, struct secret *ret_opening, struct err *err)
 {
-	_cleanup_(wiped_done) struct buf plain = base_buf(KMSG_SEALED_MAX);
+	_cleanup_(base_buf_wipe) struct buf plain = base_buf(KMSG_SEALED_MAX);
 	_cleanup_(pre_kfrag_wipe) struct pre_kfrag kfrag = {0};
 	uint8_t *room = NULL;
 

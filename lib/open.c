@@ -93,7 +93,7 @@ static int tell(const struct envelope_message *m, const struct functionkey_key *
 int functionkey_open(struct functionkey_key *key, const void *envelope, size_t n, void **ret,
 	size_t *ret_n, struct functionkey_info *info, struct functionkey_error *err)
 {
-	_cleanup_(base_buf_done) struct buf out = base_buf(FUNCTIONKEY_MESSAGE_MAX);
+	_cleanup_(base_buf_wipe) struct buf out = base_buf(FUNCTIONKEY_MESSAGE_MAX);
 	const struct envelope_opening with = {
 		.secret = secret_of(key), .fp = &key->fp, .kinds = ENVELOPE_KINDS(EVENT)};
 	struct envelope_message m;
@@ -111,6 +111,5 @@ int functionkey_open(struct functionkey_key *key, const void *envelope, size_t n
 		*ret_n = out.len;
 		*ret = STEAL(out.data);
 	}
-	base_wipe(out.data, out.data ? out.len : 0);
 	return functionkey_result(r, &why, err);
 }

@@ -80,6 +80,8 @@ static void test_a_wiped_buffer_is_empty(void **state)
 	assert_null(b.data);
 	assert_int_equal(b.len, 0);
 	assert_ok("add again", base_buf_add(&b, "x", 1, err));
+	base_free(b.data); /* as one who took it over does */
+	b.data = NULL;
 	base_buf_wipe(&b);
 	base_buf_wipe(NULL);
 }

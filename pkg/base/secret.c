@@ -15,7 +15,7 @@ void base_buf_wipe(struct buf *b)
 {
 	if (!b)
 		return;
-	base_wipe(b->data, b->cap);
+	base_wipe(b->data, b->data ? b->cap : 0);
 	base_buf_done(b);
 }
 

@@ -244,16 +244,14 @@ static int append(struct curl_slist **list, const char *line, struct err *err)
 
 static int add_line(struct curl_slist **list, struct str name, struct str value, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf line = base_buf(LINE_MAX_ + 512);
+	_cleanup_(base_buf_wipe) struct buf line = base_buf(LINE_MAX_ + 512);
 
 	if (!http_is_name(name) || !http_is_value(value))
 		return FAIL(err, ERR_INVALID, "not a header");
 	/* What ends in a colon libcurl takes for an order to leave its own header out. */
 	TRY(base_buf_addf(
 		&line, err, value.n ? "%.*s: %.*s" : "%.*s;%.*s", STR_FMT(name), STR_FMT(value)));
-	const int r = append(list, (const char *)line.data, err);
-	base_wipe(line.data, line.cap);
-	return r;
+	return append(list, (const char *)line.data, err);
 }
 
 static bool frames(struct str name)

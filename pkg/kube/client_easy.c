@@ -134,12 +134,10 @@ static int add_header(struct kube_call *call, const char *line, struct err *err)
 /* "Authorization: Bearer …" without leaving a copy of ours behind. */
 static int add_token(struct kube_call *call, struct str token, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf line = base_buf(token.n + 64);
+	_cleanup_(base_buf_wipe) struct buf line = base_buf(token.n + 64);
 
 	TRY(base_buf_addf(&line, err, "Authorization: Bearer %.*s", STR_FMT(token)));
-	const int r = add_header(call, (const char *)line.data, err);
-	base_wipe(line.data, line.len);
-	return r;
+	return add_header(call, (const char *)line.data, err);
 }
 
 /* host[:port] of the server, which the Host header names when the URL names another. */

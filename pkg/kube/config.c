@@ -89,15 +89,11 @@ static int unpack(struct str base64, struct buf *text, struct buf *der, struct e
 /* NOMEM alone is an error: what does not decode is no DER. */
 static int is_der_block(struct str base64, bool *ret, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf text = base_buf(KUBE_CREDENTIAL_MAX);
-	_cleanup_(base_buf_done) struct buf der = base_buf(KUBE_CREDENTIAL_MAX);
+	_cleanup_(base_buf_wipe) struct buf text = base_buf(KUBE_CREDENTIAL_MAX);
+	_cleanup_(base_buf_wipe) struct buf der = base_buf(KUBE_CREDENTIAL_MAX);
 
 	const int r = unpack(base64, &text, &der, err);
 	*ret = r == 0 && der.len > 2 && der.data[0] == 0x30;
-	if (der.data)
-		base_wipe(der.data, der.len);
-	if (text.data)
-		base_wipe(text.data, text.len);
 	return r == -ERR_NOMEM ? r : 0;
 }
 

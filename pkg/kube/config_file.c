@@ -185,15 +185,13 @@ int kube_entry_path(const struct kube_entry *e, struct str path, struct kube_con
 static int decode_data(const struct kube_entry *e, const char *key, struct str data, struct buf *b,
 	struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf packed = base_buf(2 * (size_t)KUBE_CREDENTIAL_MAX);
+	_cleanup_(base_buf_wipe) struct buf packed = base_buf(2 * (size_t)KUBE_CREDENTIAL_MAX);
 
 	/* Folded scalars leave white space between the lines. */
 	for (size_t i = 0; i < data.n; i++)
 		if (!strchr(" \t\r\n", data.p[i]))
 			TRY(base_buf_add_byte(&packed, (uint8_t)data.p[i], err));
 	const int r = base_unbase64_add(b, base_buf_str(&packed), err);
-	if (packed.data)
-		base_wipe(packed.data, packed.len);
 	if (r == -ERR_INVALID)
 		return FAIL(err, ERR_INVALID, "%s: %s is not base64", e->file->path, key);
 	return r;
@@ -282,25 +280,19 @@ static int refuse_unsupported(const struct kube_entry *e, struct err *err)
 static int read_pair(const struct kube_entry *e, struct kube_config *c, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf cert = base_buf(KUBE_CREDENTIAL_MAX);
-	_cleanup_(base_buf_done) struct buf key = base_buf(KUBE_CREDENTIAL_MAX);
+	_cleanup_(base_buf_wipe) struct buf key = base_buf(KUBE_CREDENTIAL_MAX);
 
 	TRY(pem_of(e, "client-certificate", c, &cert, err));
-	int r = pem_of(e, "client-key", c, &key, err);
-	if (r == 0 && !cert.len != !key.len)
-		r = FAIL(err, ERR_INVALID,
+	TRY(pem_of(e, "client-key", c, &key, err));
+	if (!cert.len != !key.len)
+		return FAIL(err, ERR_INVALID,
 			"%s: a client certificate without its key, or a key alone", e->file->path);
-	if (r == 0 && cert.len) {
-		r = kube_pem_check(base_buf_str(&cert), "CERTIFICATE", "client-certificate", err);
-		if (r == 0)
-			r = kube_pem_check(base_buf_str(&key), "PRIVATE KEY", "client-key", err);
-		if (r == 0)
-			r = base_arena_str(c->arena, base_buf_str(&cert), &c->cert_pem, err);
-		if (r == 0)
-			r = base_arena_str(c->arena, base_buf_str(&key), &c->key_pem, err);
-	}
-	if (key.data)
-		base_wipe(key.data, key.len);
-	return r;
+	if (!cert.len)
+		return 0;
+	TRY(kube_pem_check(base_buf_str(&cert), "CERTIFICATE", "client-certificate", err));
+	TRY(kube_pem_check(base_buf_str(&key), "PRIVATE KEY", "client-key", err));
+	TRY(base_arena_str(c->arena, base_buf_str(&cert), &c->cert_pem, err));
+	return base_arena_str(c->arena, base_buf_str(&key), &c->key_pem, err);
 }
 
 static int read_user(const struct kube_entry *e, struct kube_config *c, struct err *err)

@@ -154,7 +154,7 @@ static int read_given(const struct kube_exec_spec *spec, struct str text, struct
 static int run(struct kube_exec *e, const struct env *env, int64_t boot_ns, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf info = base_buf(KUBE_EXEC_INFO_MAX);
-	_cleanup_(base_buf_done) struct buf out = base_buf(KUBE_EXEC_OUTPUT_MAX);
+	_cleanup_(base_buf_wipe) struct buf out = base_buf(KUBE_EXEC_OUTPUT_MAX);
 	struct given *g = NULL;
 
 	e->given = given_free(e->given);
@@ -162,13 +162,8 @@ static int run(struct kube_exec *e, const struct env *env, int64_t boot_ns, stru
 		return FAIL(err, ERR_DENIED,
 			"exec plugin %.*s: its cluster information is too large",
 			STR_FMT(e->spec.command));
-	int r = kube_exec_run(&e->spec, base_buf_str(&info), env, &out, err);
-	if (r == 0)
-		r = read_given(&e->spec, base_buf_str(&out), &g, err);
-	if (out.data)
-		base_wipe(out.data, out.len);
-	if (r < 0)
-		return r;
+	TRY(kube_exec_run(&e->spec, base_buf_str(&info), env, &out, err));
+	TRY(read_given(&e->spec, base_buf_str(&out), &g, err));
 	e->given = g;
 	e->got_boot_ns = boot_ns;
 	return 0;
