@@ -36,6 +36,7 @@ static int empty_lease(struct controller_job *job, struct err *err)
 		.lease = {.ns = base_str_sub(key, 0, slash), .name = base_str(name)},
 		.holder = base_str(job->holder),
 		.field_manager = CONTROLLER_FIELD_MANAGER,
+		.may_patch = true,
 	};
 	return kube_lease_empty(job->r->core->client, &dead, emptied, job, NULL, err);
 }

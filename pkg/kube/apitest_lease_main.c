@@ -159,12 +159,13 @@ static void on_emptied(void *ctx, const struct err *err)
 	e->err = err ? *err : (struct err){0};
 }
 
-static void empty_it(struct election *e, const char *holder)
+static void empty_it(struct election *e, const char *holder, bool may_patch)
 {
 	const struct kube_lease_dead dead = {
 		.lease = {.ns = e->t->ns, .name = STR("elected")},
 		.holder = base_str(holder),
 		.field_manager = "kube-apitest",
+		.may_patch = may_patch,
 	};
 
 	e->emptied = false;
@@ -200,11 +201,15 @@ static void emptied_by_a_controller(struct election *e)
 	struct apitest *t = e->t;
 	struct kube_request r = lease_request(e, KUBE_GET, STR_NULL);
 
-	empty_it(e, "pod-a_11-22_2");
+	empty_it(e, "pod-a_11-22_2", false);
 	apitest_check(t, "lease: not emptied for another holder", e->err.class == ERR_CONFLICT,
 		e->err.msg);
-	empty_it(e, "pod-a_11-22_3");
+	empty_it(e, "pod-a_11-22_2", true);
+	apitest_check(t, "lease: nor by one patch", e->err.class == ERR_CONFLICT, e->err.msg);
+	empty_it(e, "pod-a_11-22_3", true);
 	apitest_check(t, "lease: emptied for its own", e->err.class == ERR_OK, e->err.msg);
+	empty_it(e, "pod-a_11-22_3", true);
+	apitest_check(t, "lease: and only once", e->err.class == ERR_CONFLICT, e->err.msg);
 	run_for(e, NS_PER_S / 2, NULL, &e->a.lost);
 	apitest_check(t, "lease: the holder that is alive after all sees it",
 		e->a.lost == 1 && !kube_lease_may_write(e->a.lease), "");

@@ -207,13 +207,14 @@ struct kube_lease_dead {
 	struct kube_ref lease;     /* ns and name */
 	struct str holder;         /* the exact identity that is dead */
 	const char *field_manager; /* NULL: none */
+	bool may_patch;            /* the caller has the verb patch: one request instead of two */
 };
 
-/* Empties the Lease of a dead holder by compare-and-swap: only while its holder is exactly that one
- * and nothing wrote it meanwhile. holderIdentity "", leaseDurationSeconds 1, renewTime and
- * acquireTime now, transitions as they are; all else stays. done gets NULL, CONFLICT (somebody else
- * holds it, or wrote it), NOT_FOUND, or what went wrong. Class API: the write guard is asked.
- * Copies `dead`. */
+/* Empties the Lease of a dead holder by compare-and-swap: only while its holder is exactly that
+ * one. holderIdentity "", leaseDurationSeconds 1, renewTime and acquireTime now, transitions as
+ * they are; all else stays. done gets NULL, CONFLICT (somebody else holds it, or, without
+ * may_patch, wrote it meanwhile), NOT_FOUND, or what went wrong. Class API: the write guard is
+ * asked. Copies `dead`. */
 int kube_lease_empty(struct kube_client *client, const struct kube_lease_dead *dead,
 	void (*done)(void *ctx, const struct err *err), void *ctx,
 	struct kube_lease_emptying **ret_emptying, struct err *err) must_check;

@@ -1,7 +1,9 @@
-/* Emptying the Lease of a dead holder: one GET, one PUT. */
+/* Emptying the Lease of a dead holder: one PATCH that tests the holder, or one GET and one PUT. */
 #include "pkg/kube/lease_impl.h"
+#include "pkg/kube/patch.h"
 
 #include "pkg/base/alloc.h"
+#include "pkg/base/text.h"
 
 struct kube_lease_emptying {
 	struct kube_client *client;
@@ -25,16 +27,17 @@ static void finish(struct kube_lease_emptying *e, const struct err *err)
 	let_go(e);
 }
 
-static void on_put(void *ctx, const struct kube_response *resp, const struct err *err)
+static void on_written(void *ctx, const struct kube_response *resp, const struct err *err)
 {
 	(void)resp;
 	finish(ctx, err);
 }
 
-static int start(struct kube_lease_emptying *e, struct str body, kube_done done, struct err *err)
+static int start(struct kube_lease_emptying *e, struct str body, enum kube_verb verb,
+	kube_done done, struct err *err)
 {
 	const struct kube_request r = {
-		.verb = body.n ? KUBE_UPDATE : KUBE_GET,
+		.verb = verb,
 		.resource = &kube_lease_resource,
 		.ns = base_str(e->ns),
 		.name = base_str(e->name),
@@ -62,7 +65,7 @@ static int put_empty(struct kube_lease_emptying *e, struct str json, struct err 
 	};
 	TRY(kube_lease_body(
 		doc, base_str(e->name), &a, base_wall_ns(kube_client_env(e->client)), &body, err));
-	return start(e, base_buf_str(&body), on_put, err);
+	return start(e, base_buf_str(&body), KUBE_UPDATE, on_written, err);
 }
 
 static void on_got(void *ctx, const struct kube_response *resp, const struct err *err)
@@ -77,6 +80,22 @@ static void on_got(void *ctx, const struct kube_response *resp, const struct err
 		finish(e, &why);
 }
 
+static int patch_empty(struct kube_lease_emptying *e, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf body = base_buf(KUBE_LEASE_BODY_MAX);
+	struct kube_patch p = kube_patch(&body);
+	char now[BASE_TIME_LEN];
+
+	base_time_format_micro(base_wall_ns(kube_client_env(e->client)), now);
+	TRY(kube_patch_test_text(&p, "/spec/holderIdentity", base_str(e->holder), err));
+	TRY(kube_patch_add_text(&p, "/spec/holderIdentity", STR(""), err));
+	TRY(kube_patch_add_int(&p, "/spec/leaseDurationSeconds", 1, err));
+	TRY(kube_patch_add_text(&p, "/spec/renewTime", base_str(now), err));
+	TRY(kube_patch_add_text(&p, "/spec/acquireTime", base_str(now), err));
+	TRY(kube_patch_end(&p, err));
+	return start(e, base_buf_str(&body), KUBE_PATCH_JSON, on_written, err);
+}
+
 static int fill(struct kube_lease_emptying *e, const struct kube_lease_dead *dead, struct err *err)
 {
 	const char *manager = dead->field_manager;
@@ -88,7 +107,7 @@ static int fill(struct kube_lease_emptying *e, const struct kube_lease_dead *dea
 	TRY(base_str_copy(dead->holder, e->holder, sizeof(e->holder), "holder", err));
 	if (manager && !(e->field_manager = base_strndup(manager, strlen(manager))))
 		return FAIL(err, ERR_NOMEM, "lease");
-	return start(e, STR_NULL, on_got, err);
+	return dead->may_patch ? patch_empty(e, err) : start(e, STR_NULL, KUBE_GET, on_got, err);
 }
 
 int kube_lease_empty(struct kube_client *client, const struct kube_lease_dead *dead,

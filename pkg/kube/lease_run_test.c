@@ -53,6 +53,33 @@ static void store(struct model *m, const char *body)
 		m->rv, spec ? (int)strlen(spec) : 0, spec ? spec : "");
 }
 
+/* Emptying by a patch: what a test of the holder and the writes after it do. */
+static void patch(struct model *m, const char *body)
+{
+	static const char *const writes[] = {"\"path\":\"/spec/holderIdentity\",\"value\":\"\"",
+		"\"path\":\"/spec/leaseDurationSeconds\",\"value\":1",
+		"\"path\":\"/spec/renewTime\",\"value\":\"20",
+		"\"path\":\"/spec/acquireTime\",\"value\":\"20"};
+	char holder[128];
+	const char *is = strstr(m->lease, "\"holderIdentity\":");
+
+	for (size_t i = 0; i < ARRAY_LEN(writes); i++)
+		assert_non_null(strstr(body, writes[i]));
+	(void)snprintf(holder, sizeof(holder),
+		"{\"op\":\"test\",\"path\":\"/spec/holderIdentity\",\"value\":%.*s}",
+		is ? (int)strcspn(is + 17, ",}") : 0, is ? is + 17 : "");
+	if (!strstr(body, holder)) {
+		m->conflicts++;
+		m->answer.bytes = reply(m, "422 Unprocessable Entity",
+			"{\"kind\":\"Status\",\"reason\":\"Invalid\",\"code\":422,"
+			"\"message\":\"the server rejected our request due to an error in "
+			"our request\"}");
+		return;
+	}
+	m->writes++;
+	m->answer.bytes = reply_lease(m, "200 OK");
+}
+
 static const struct test_answer *choose(void *ctx, const char *head)
 {
 	struct model *m = ctx;
@@ -68,6 +95,8 @@ static const struct test_answer *choose(void *ctx, const char *head)
 		m->answer.bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 	} else if (!post && !m->lease[0]) {
 		m->answer.bytes = reply(m, "404 Not Found", "");
+	} else if (!strncmp(head, "PATCH ", 6)) {
+		patch(m, body);
 	} else if ((put && version_of(body) != m->rv) || (post && m->lease[0])) {
 		m->conflicts++;
 		m->answer.bytes = reply(m, "409 Conflict", "");
@@ -298,7 +327,7 @@ static void on_emptied(void *ctx, const struct err *err)
 	w->err = err ? *err : (struct err){0};
 }
 
-static void test_emptying(void **state)
+static void check_emptying(bool may_patch)
 {
 	static const struct {
 		const char *name, *holder, *dead;
@@ -311,11 +340,11 @@ static void test_emptying(void **state)
 		{"there is none", NULL, "dead_u_1", ERR_NOT_FOUND},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct world w;
 		const struct kube_lease_dead dead = {.lease = {.ns = STR("ns"), .name = STR("l")},
-			.holder = base_str(rows[i].dead)};
+			.holder = base_str(rows[i].dead),
+			.may_patch = may_patch};
 		start_world(&w);
 		if (rows[i].holder)
 			hold(&w.m, rows[i].holder, 4);
@@ -329,6 +358,18 @@ static void test_emptying(void **state)
 			assert_non_null(strstr(w.m.lease, "\"leaseTransitions\":4"));
 		stop_world(&w);
 	}
+}
+
+static void test_emptying(void **state)
+{
+	(void)state;
+	check_emptying(false);
+}
+
+static void test_emptying_by_a_patch(void **state)
+{
+	(void)state;
+	check_emptying(true);
 }
 
 static int run_case(void *ctx, struct err *err)
@@ -385,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_an_unreachable_server_is_loss_in_time),
 		cmocka_unit_test(test_will_is_obeyed),
 		cmocka_unit_test(test_emptying),
+		cmocka_unit_test(test_emptying_by_a_patch),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_bad_options),
 	};
