@@ -80,15 +80,21 @@ static void patch(struct model *m, const char *body)
 	m->answer.bytes = reply_lease(m, "200 OK");
 }
 
+static const char *body_of(const char *head)
+{
+	const char *end = strstr(head, "\r\n\r\n");
+
+	return end ? end + 4 : "";
+}
+
 static const struct test_answer *choose(void *ctx, const char *head)
 {
 	struct model *m = ctx;
-	const char *body = strstr(head, "\r\n\r\n");
+	const char *body = body_of(head);
 	const bool put = !strncmp(head, "PUT ", 4);
 	const bool post = !strncmp(head, "POST ", 5);
 
 	m->answer = (struct test_answer){0};
-	body = body ? body + 4 : "";
 	if (m->refuse_all || (m->refuse_watch && strstr(head, "watch=true"))) {
 		m->answer.bytes = reply(m, "403 Forbidden", "");
 	} else if (strstr(head, "watch=true")) {
