@@ -105,6 +105,9 @@ struct world {
 	struct agent_senders *senders;
 	struct envelope_context *envelope;
 	unsigned again;
+	struct agent_senders_waiter waiter; /* of find(), and what that answered last */
+	const struct agent_recipients *to;
+	struct err why;
 };
 
 static void on_again(void *ctx)
@@ -117,7 +120,7 @@ static void world_begin(struct world *w)
 	const struct agent_senders_options options = {.refuse_broken = true};
 
 	memset(&api, 0, sizeof(api));
-	*w = (struct world){.again = 0};
+	*w = (struct world){.waiter = {.again = on_again, .ctx = w}};
 	w->clock = (struct env_fake){.boot_ns = 100 * NS_PER_S, .wall_ns = NS_PER_S, .seed = 9};
 	sample_begin(&w->sample, 1, "billing-1");
 	assert_int_equal(uv_loop_init(&w->loop), 0);
@@ -166,10 +169,34 @@ static void turn(struct world *w)
 	}
 }
 
-static int find(struct world *w, const char *function, struct agent_senders_waiter *waiter,
-	const struct agent_recipients **ret, struct err *err)
+static int find(struct world *w, const char *ns, const char *function)
 {
-	return agent_senders_find(w->senders, STR("shop"), base_str(function), waiter, ret, err);
+	return agent_senders_find(
+		w->senders, base_str(ns), base_str(function), &w->waiter, &w->to, &w->why);
+}
+
+static void waits(struct world *w, const char *function)
+{
+	assert_int_equal(find(w, "shop", function), AGENT_SENDERS_WAIT);
+}
+
+static void fails(struct world *w, const char *function, enum err_class class)
+{
+	assert_int_equal(find(w, "shop", function), -(int)class);
+}
+
+static void finds(struct world *w, const char *function)
+{
+	if (find(w, "shop", function) != 0)
+		fail_msg("%s: %s", function, w->why.msg);
+	assert_int_equal(w->to->n, 1);
+}
+
+/* Somebody asked for it, and has left: it is watched. */
+static void asked_for(struct world *w, const char *ns, const char *function)
+{
+	assert_int_equal(find(w, ns, function), AGENT_SENDERS_WAIT);
+	agent_senders_cancel(w->senders, &w->waiter);
 }
 
 static uint64_t misses(struct world *w)
@@ -179,78 +206,66 @@ static uint64_t misses(struct world *w)
 
 static void use(struct world *w)
 {
-	struct agent_senders_waiter waiter = {.again = on_again, .ctx = w};
-	const struct agent_recipients *to = NULL;
 	const struct secret *k = NULL;
 	struct envelope_header h = {.type = STR("x")};
 
-	assert_ok("find", find(w, "billing", &waiter, &to, err));
-	assert_ok("window", agent_senders_window(w->senders, to, &h, &k, err));
+	finds(w, "billing");
+	assert_ok("window", agent_senders_window(w->senders, w->to, &h, &k, err));
 	assert_int_equal(h.recipient_count, 1);
 }
 
 static void the_first_message_waits_for_the_watch(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	waits(&w, "billing");
 	assert_string_equal(api.informers[0].ns, "shop");
 	assert_string_equal(api.informers[0].selector,
 		"functionkey.dev/role=leader,functionkey.dev/function=billing");
 	arrive(&api.informers[0], &w.sample.fk);
 	turn(&w);
 	assert_int_equal(w.again, 1);
-	assert_ok("now", find(&w, "billing", &waiter, &to, err));
-	assert_int_equal(to->n, 1);
+	finds(&w, "billing");
 	assert_int_equal(api.started, 1);
 	world_end(&w);
 }
 
 static void waiting_ends(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	waits(&w, "billing");
 	for (int i = 0; i < 5; i++)
 		second(&w);
 	turn(&w);
 	assert_int_equal(w.again, 1);
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_NOT_READY);
-	assert_int_equal(agent_problem_of(&why), AGENT_PROBLEM_NOT_READY);
+	fails(&w, "billing", ERR_NOT_READY);
+	assert_int_equal(agent_problem_of(&w.why), AGENT_PROBLEM_NOT_READY);
 	/* Who may not read is told at once, and what to do. */
 	const struct err denied = {.class = ERR_DENIED, .msg = "forbidden"};
-	waiter.until_ns = 0;
+	w.waiter.until_ns = 0;
 	api.informers[0].handler.trouble(api.informers[0].ctx, &denied);
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_NOT_READY);
-	assert_non_null(strstr(why.msg, "functionkey.dev/senders"));
-	assert_int_equal(why.retry_after, 30);
+	fails(&w, "billing", ERR_NOT_READY);
+	assert_non_null(strstr(w.why.msg, "functionkey.dev/senders"));
+	assert_int_equal(w.why.retry_after, 30);
 	world_end(&w);
 }
 
 static void waiters_are_bounded_and_may_leave(void **state)
 {
 	static struct agent_senders_waiter waiters[AGENT_SENDERS_WAITING_MAX + 1];
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
 	for (size_t i = 0; i < ARRAY_LEN(waiters); i++) {
 		waiters[i] = (struct agent_senders_waiter){.again = on_again, .ctx = &w};
-		assert_int_equal(find(&w, "billing", &waiters[i], &to, &why),
+		assert_int_equal(agent_senders_find(w.senders, STR("shop"), STR("billing"),
+					 &waiters[i], &w.to, &w.why),
 			i < AGENT_SENDERS_WAITING_MAX ? AGENT_SENDERS_WAIT : -(int)ERR_NOT_READY);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(waiters); i++)
@@ -264,40 +279,31 @@ static void waiters_are_bounded_and_may_leave(void **state)
 
 static void nobody_knows_that_function(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
-	assert_int_equal(find(&w, "nobody", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	waits(&w, "nobody");
 	arrive(&api.informers[0], NULL);
 	turn(&w);
-	assert_int_equal(find(&w, "nobody", &waiter, &to, &why), -(int)ERR_NOT_FOUND);
+	fails(&w, "nobody", ERR_NOT_FOUND);
 	assert_int_equal(agent_senders_stats(w.senders).functions, 0);
 	static const char *const bad[] = {"", "a b", "-a", "a-", "a,b=c", "a/b", "ä"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_int_equal(find(&w, bad[i], &waiter, &to, &why), -(int)ERR_INVALID);
-		assert_int_equal(agent_problem_of(&why), AGENT_PROBLEM_MALFORMED);
+		fails(&w, bad[i], ERR_INVALID);
+		assert_int_equal(agent_problem_of(&w.why), AGENT_PROBLEM_MALFORMED);
 	}
-	assert_int_equal(agent_senders_find(w.senders, STR("A"), STR("b"), &waiter, &to, &why),
-		-(int)ERR_INVALID);
+	assert_int_equal(find(&w, "A", "b"), -(int)ERR_INVALID);
 	world_end(&w);
 }
 
 static void windows_end_with_changes_and_with_the_watch(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	waits(&w, "billing");
 	struct kube_informer *f = &api.informers[0];
 	arrive(f, &w.sample.fk);
 	turn(&w);
@@ -328,39 +334,30 @@ static void windows_end_with_changes_and_with_the_watch(void **state)
 	w.sample.keys[0].state = CRDS_REVOKED;
 	(void)sample_key(&w.sample, 2, 1, CRDS_ACTIVE);
 	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
-	assert_ok("find", find(&w, "billing", &waiter, &to, err));
-	assert_int_equal(to->epoch, 2);
-	assert_int_equal(to->n, 1);
+	finds(&w, "billing");
+	assert_int_equal(w.to->epoch, 2);
 	use(&w);
 	assert_int_equal(misses(&w), 4);
 	(void)sample_key(&w.sample, 3, 0, CRDS_ACTIVE);
 	f->handler.on(f->ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), -(int)ERR_TAMPERED);
+	fails(&w, "billing", ERR_TAMPERED);
 	assert_int_equal(agent_senders_stats(w.senders).doubts[AGENT_DOUBT_CONTINUITY], 1);
 	world_end(&w);
 }
 
 static void many_functions_share_one_watch(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
-	assert_int_equal(find(&w, "a", &waiter, &to, &why), AGENT_SENDERS_WAIT);
-	agent_senders_cancel(w.senders, &waiter);
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
-	agent_senders_cancel(w.senders, &waiter);
+	asked_for(&w, "shop", "a");
+	asked_for(&w, "shop", "billing");
 	arrive(&api.informers[1], &w.sample.fk);
 	use(&w);
-	assert_int_equal(find(&w, "c", &waiter, &to, &why), AGENT_SENDERS_WAIT);
-	agent_senders_cancel(w.senders, &waiter);
+	asked_for(&w, "shop", "c");
 	assert_string_equal(api.informers[2].selector, "functionkey.dev/role=leader");
-	assert_int_equal(find(&w, "d", &waiter, &to, &why), AGENT_SENDERS_WAIT);
-	agent_senders_cancel(w.senders, &waiter);
+	asked_for(&w, "shop", "d");
 	assert_int_equal(api.started, 3);
 	use(&w); /* by its own watch still */
 	arrive(&api.informers[2], &w.sample.fk);
@@ -373,16 +370,11 @@ static void many_functions_share_one_watch(void **state)
 
 static void what_is_idle_is_forgotten_but_for_its_pins(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
-	agent_senders_cancel(w.senders, &waiter);
+	asked_for(&w, "shop", "billing");
 	arrive(&api.informers[0], &w.sample.fk);
 	use(&w);
 	w.clock.boot_ns += AGENT_SENDERS_IDLE_NS;
@@ -398,28 +390,19 @@ static void what_is_idle_is_forgotten_but_for_its_pins(void **state)
 
 static void namespaces_are_bounded(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
-	struct err why = {0};
 	struct world w;
 	char ns[16];
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
 	for (unsigned i = 0; i < AGENT_SENDERS_WATCHES_MAX; i++) {
 		(void)snprintf(ns, sizeof(ns), "ns-%u", i);
-		assert_int_equal(
-			agent_senders_find(w.senders, base_str(ns), STR("f"), &waiter, &to, &why),
-			AGENT_SENDERS_WAIT);
-		agent_senders_cancel(w.senders, &waiter);
+		asked_for(&w, ns, "f");
 	}
-	assert_int_equal(agent_senders_find(w.senders, STR("more"), STR("f"), &waiter, &to, &why),
-		-(int)ERR_NOT_READY);
+	assert_int_equal(find(&w, "more", "f"), -(int)ERR_NOT_READY);
 	w.clock.boot_ns += 20 * NS_PER_S;
-	waiter.until_ns = 0;
-	assert_int_equal(agent_senders_find(w.senders, STR("more"), STR("f"), &waiter, &to, &why),
-		AGENT_SENDERS_WAIT);
+	w.waiter.until_ns = 0;
+	assert_int_equal(find(&w, "more", "f"), AGENT_SENDERS_WAIT);
 	assert_int_equal(agent_senders_stats(w.senders).watches, AGENT_SENDERS_WATCHES_MAX);
 	world_end(&w);
 }
