@@ -101,8 +101,9 @@ static int usage(FILE *to, int code)
 {
 	(void)fprintf(to, "Usage: kubectl functionkey COMMAND [options]\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		(void)fprintf(to, "  %s %s\n        %s\n", commands[i].name,
-			commands[i].options.arguments, commands[i].options.summary);
+		(void)fprintf(to, "  %s%s%s\n        %s\n", commands[i].name,
+			commands[i].options.arguments[0] ? " " : "", commands[i].options.arguments,
+			commands[i].options.summary);
 	(void)fprintf(to, "\nOptions (kubectl functionkey COMMAND --help tells which it takes):\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		for (size_t k = 0; k < commands[i].options.n; k++) {

@@ -12,16 +12,33 @@ struct cli_cell {
 	size_t shown; /* characters */
 };
 
+/* What neither moves a cursor nor turns the direction of writing. */
+static bool is_harmless(uint32_t c)
+{
+	return c >= 0x20 && (c < 0x7f || c >= 0xa0) && (c < 0x200b || c > 0x200f) &&
+	       (c < 0x2028 || c > 0x202e) && (c < 0x2066 || c > 0x2069);
+}
+
 int cli_page_text(struct buf *page, struct str s, struct err *err)
 {
 	for (size_t i = 0; i < s.n;) {
 		uint32_t c = 0;
 		const size_t n = base_utf8_next(s.p + i, s.n - i, &c);
-		const bool plain = n > 0 && c >= 0x20 && (c < 0x7f || c >= 0xa0) &&
-				   (c < 0x200b || c > 0x200f) && (c < 0x2028 || c > 0x202e) &&
-				   (c < 0x2066 || c > 0x2069);
-		TRY(plain ? base_buf_add(page, s.p + i, n, err)
-			  : base_buf_add_byte(page, '?', err));
+		TRY(n > 0 && is_harmless(c) ? base_buf_add(page, s.p + i, n, err)
+					    : base_buf_add_byte(page, '?', err));
+		i += n ? n : 1;
+	}
+	return 0;
+}
+
+int cli_page_escaped(struct buf *page, struct str json, struct err *err)
+{
+	for (size_t i = 0; i < json.n;) {
+		uint32_t c = 0;
+		const size_t n = base_utf8_next(json.p + i, json.n - i, &c);
+		const bool keep = n == 0 || c < 0x7f || is_harmless(c);
+		TRY(keep ? base_buf_add(page, json.p + i, n ? n : 1, err)
+			 : base_buf_addf(page, err, "\\u%04x", (unsigned)c));
 		i += n ? n : 1;
 	}
 	return 0;

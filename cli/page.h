@@ -16,6 +16,10 @@
 /* Appends text of the cluster, made harmless. */
 int cli_page_text(struct buf *page, struct str s, struct err *err) must_check;
 
+/* Appends JSON, or a text in JSON's quotes, with such characters as \uXXXX: they stand inside of
+ * strings alone. */
+int cli_page_escaped(struct buf *page, struct str json, struct err *err) must_check;
+
 /* A table: cells are copied, rows end after `columns` cells; widths are found at the end. */
 struct cli_table {
 	struct arena *arena; /* borrowed */

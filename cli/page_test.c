@@ -80,6 +80,9 @@ static void test_documents(void **state)
 			"a: \"\"\nb: \"1\"\nc: \"true\"\nd: \"a: b\"\ne: \"- x\"\nf: \"no\"\n"},
 		{"{\"a\":\"x\\ny\",\"b\":\"x \",\"c\":\"#\",\"y\":\"x y/z\"}",
 			"a: \"x\\u000ay\"\nb: \"x \"\nc: \"#\"\n\"y\": x y/z\n"},
+		/* Controls that JSON lets pass: C1, DEL, and what turns text round. */
+		{"{\"a\":\"x\xc2\x9b\xc2\x85y\xc3\xa9\",\"b\":\"\x7f\xe2\x80\xae\"}",
+			"a: \"x\\u009b\\u0085y\xc3\xa9\"\nb: \"\\u007f\\u202e\"\n"},
 		{"{\"a\":[[1]]}", NULL},
 		{"{\"a\":", NULL},
 		{"{} x", NULL},
@@ -95,6 +98,16 @@ static void test_documents(void **state)
 		if (r == 0)
 			check(rows[i].json, &b, rows[i].yaml);
 	}
+}
+
+static void test_json(void **state)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(4096);
+
+	(void)state;
+	assert_ok("json",
+		cli_page_document(&b, STR("{\"a\":\"\xc2\x9bx\\n\xc3\xa9\xff\"}"), CLI_JSON, err));
+	check("json", &b, "{\"a\":\"\\u009bx\\n\xc3\xa9\xff\"}\n");
 }
 
 static void test_exit_codes(void **state)
@@ -130,6 +143,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_exit_codes),
 	};
 

@@ -51,7 +51,12 @@ static bool is_plain(struct str s)
 /* A JSON string is a YAML string in double quotes. */
 static int put_text(struct buf *page, struct str s, struct err *err)
 {
-	return is_plain(s) ? base_buf_add_str(page, s, err) : base_json_str_add(page, s, err);
+	_cleanup_(base_buf_done) struct buf quoted = base_buf(CLI_PAGE_MAX);
+
+	if (is_plain(s))
+		return base_buf_add_str(page, s, err);
+	TRY(base_json_str_add(&quoted, s, err));
+	return cli_page_escaped(page, base_buf_str(&quoted), err);
 }
 
 static int put_value(struct converting *c, unsigned level, bool in_list, struct err *err);
@@ -142,7 +147,7 @@ int cli_page_document(struct buf *page, struct str json, enum cli_format format,
 	struct converting c = {.page = page};
 
 	if (format == CLI_JSON) {
-		TRY(base_buf_add_str(page, json, err));
+		TRY(cli_page_escaped(page, json, err));
 		return base_buf_add_byte(page, '\n', err);
 	}
 	TRY(base_arena_new(TEXTS_MAX, &arena, err));
