@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +64,37 @@ static int assignment(
 	return copy(a, line, ret, err);
 }
 
+/* Where a bare name is in $PATH. As in Go, a program that a relative entry leads to is refused: it
+ * would be another one in each folder. */
+static int find_program(
+	struct arena *a, const struct kube_exec_spec *spec, struct str *ret_path, struct err *err)
+{
+	/* One thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	const char *list = getenv("PATH");
+	const struct str path = list ? base_str(list) : STR("/usr/local/bin:/usr/bin:/bin");
+
+	for (size_t at = 0; at <= path.n;) {
+		const size_t end = base_str_find(path, ':', at);
+		const struct str folder = base_str_sub(path, at, end);
+		struct str file = STR_NULL;
+		struct stat st;
+		at = end + 1;
+		TRY(base_arena_printf(a, &file, err, "%.*s%s%.*s", STR_FMT(folder),
+			folder.n ? "/" : "", STR_FMT(spec->command)));
+		if (stat(file.p, &st) != 0 || S_ISDIR(st.st_mode) || access(file.p, X_OK) != 0)
+			continue;
+		if (file.p[0] != '/')
+			return FAIL(err, ERR_DENIED,
+				"exec plugin %.*s: $PATH leads to it by a relative entry: write "
+				"its path",
+				STR_FMT(spec->command));
+		*ret_path = file;
+		return 0;
+	}
+	return FAIL(err, ERR_DENIED, "exec plugin %.*s: not found in $PATH%s%.*s",
+		STR_FMT(spec->command), spec->hint.n ? "; " : "", STR_FMT(spec->hint));
+}
+
 /* Names that the plugin's own environment or we set. */
 static bool is_replaced(const struct kube_exec_spec *spec, const char *line)
 {
@@ -101,8 +134,8 @@ static int make_vectors(
 
 /* What the plugin gets as file 0, 1 and 2, and that signals which we ignore are not ignored there.
  */
-static int spawn(
-	const struct kube_exec_spec *spec, const struct vectors *v, int out, pid_t *ret_pid)
+static int spawn(const struct kube_exec_spec *spec, struct str program, const struct vectors *v,
+	int out, pid_t *ret_pid)
 {
 	const bool terminal = spec->mode != KUBE_EXEC_NEVER && spec->terminal;
 	posix_spawn_file_actions_t files;
@@ -125,7 +158,7 @@ static int spawn(
 	(void)posix_spawnattr_setsigmask(&attributes, &none);
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	if (r == 0)
-		r = posix_spawnp(ret_pid, v->argv[0], &files, &attributes, v->argv, v->envp);
+		r = posix_spawn(ret_pid, program.p, &files, &attributes, v->argv, v->envp);
 	(void)posix_spawnattr_destroy(&attributes);
 	(void)posix_spawn_file_actions_destroy(&files);
 	return r;
@@ -141,10 +174,13 @@ static int start(
 	struct vectors v = {.arena = arena};
 	if (make_vectors(spec, info, &v, err) < 0)
 		return FAIL(err, ERR_NOMEM, "exec plugin: arguments");
+	struct str program = spec->command;
+	if (!memchr(program.p, '/', program.n))
+		TRY(find_program(arena, spec, &program, err));
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return FAIL(err, ERR_TRANSIENT, "pipe: %m");
 	p->pipe = ends[0];
-	const int r = spawn(spec, &v, ends[1], &p->pid);
+	const int r = spawn(spec, program, &v, ends[1], &p->pid);
 	close(ends[1]);
 	if (r != 0) {
 		p->pid = 0;

@@ -3,6 +3,8 @@
 #include "pkg/kube/exec.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -355,6 +357,61 @@ static void test_choices(void **state)
 	}
 }
 
+/* Where a command is looked for, as client-go does. `%s` in PATH is the folder. */
+static void test_where(void **state)
+{
+	static const struct {
+		const char *name, *command, *path, *says; /* NULL: it runs */
+	} where[] = {
+		{"a bare name", "plugin", "/nowhere:%s:/bin", NULL},
+		{"through a relative entry", "plugin", "/nowhere:.:%s", "relative entry"},
+		{"through an empty entry", "plugin", "/nowhere::%s", "relative entry"},
+		{"a relative entry without it", "plugin", "elsewhere:%s", NULL},
+		{"a folder of that name", "folder", "%s", "not found in $PATH; install it"},
+		{"no program", "config", "%s", "not found"},
+		{"nowhere", "plugin", "", "relative entry"},
+		{"a relative path starts at its file", "./plugin", "/bin", NULL},
+		{"also from below", "folder/../plugin", "/bin", NULL},
+	};
+	const struct env env = base_env_system();
+	char before[4096], here[PATH_MAX];
+
+	(void)state;
+	(void)snprintf(
+		before, sizeof(before), "%s", getenv("PATH")); /* NOLINT(concurrency-mt-unsafe) */
+	assert_non_null(getcwd(here, sizeof(here)));
+	write_plugin(PRINT("\"token\":\"abc\""));
+	(void)mkdir(path_of("folder"), 0700);
+	assert_int_equal(chdir(dir), 0);
+	for (size_t i = 0; i < ARRAY_LEN(where); i++) {
+		_cleanup_(kube_config_free) struct kube_config *c = NULL;
+		struct kube_credential who = {0};
+		struct err why = {0};
+		char text[512], path[256];
+		(void)snprintf(text, sizeof(text),
+			"current-context: x\ncontexts: [{name: x, context: {cluster: c, user: "
+			"u}}]\n"
+			"clusters: [{name: c, cluster: {server: 'https://h'}}]\n"
+			"users: [{name: u, user: {exec: {apiVersion: " API
+			", interactiveMode: Never, command: %s, installHint: install it}}}]\n",
+			where[i].command);
+		write_file("config", text, 0600);
+		const char *at = strstr(where[i].path, "%s");
+		(void)snprintf(path, sizeof(path), "%.*s%s%s",
+			at ? (int)(at - where[i].path) : (int)strlen(where[i].path), where[i].path,
+			at ? dir : "", at ? at + 2 : "");
+		set("PATH", path);
+		const struct kube_choice choice = {
+			.path = path_of("config"), .exec = KUBE_EXEC_NO_STDIN};
+		assert_ok(where[i].name, kube_config_choose(&choice, &c, err));
+		const int r = kube_config_credential(c, &env, 1, &who, &why);
+		set("PATH", before);
+		if (where[i].says ? r != -ERR_DENIED || !strstr(why.msg, where[i].says) : r != 0)
+			fail_msg("%s: %d: %s", where[i].name, r, why.msg);
+	}
+	assert_int_equal(chdir(here), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_kubeconfigs),
 		cmocka_unit_test(test_what_it_gets),
 		cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_where),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
