@@ -1,6 +1,7 @@
 #include "agent/network.h"
 
 #include "agent/app.h"
+#include "agent/endpoints.h"
 #include "agent/keeperlink.h"
 #include "agent/kick.h"
 #include "agent/local.h"
@@ -36,6 +37,7 @@ struct network {
 	struct kube_config *config;
 	struct agent_local_face *local;
 	struct agent_peer_face *peer;
+	struct agent_endpoints *endpoints;
 	struct agent_phases phases;
 	uv_signal_t term, interrupt;
 	uv_timer_t again; /* asking for our record; settling; looking whether we can stop */
@@ -105,6 +107,7 @@ static void on_signal(uv_signal_t *handle, int number)
 	n->stop_ns = base_boot_ns(&n->app.core.env) + STOP_MS * NS_PER_MS;
 	agent_local_drain(n->local);
 	agent_proxy_drain(n->app.proxy);
+	agent_endpoints_changed(n->endpoints);
 	/* If it is draining already, that is a request, which we wait for. */
 	n->handed = agent_replica_draining(n->app.replica);
 	if (!n->handed)
@@ -168,6 +171,7 @@ static int begin_replica(struct network *n, int64_t incarnation, struct err *err
 		LOG_STR("record", self->member), LOG_INT("incarnation", incarnation));
 	TRY(agent_replica_new(&n->app.core, &n->app.replica, err));
 	agent_phases_begin(&n->phases, &n->app);
+	agent_endpoints_begin(n->endpoints);
 	(void)uv_timer_start(&n->again, settle, SETTLE_MS, SETTLE_EVERY_MS);
 	return agent_openings_new(
 		&n->app.core, n->app.envelope, n->app.replica, &n->app.openings, err);
@@ -316,6 +320,7 @@ static int make_parts(struct network *n, struct err *err)
 	TRY(agent_senders_new(&app->core, &sending, &app->senders, err));
 	TRY(agent_proxy_new(app, &app->proxy, err));
 	TRY(agent_local_new(app, &n->local, err));
+	TRY(agent_endpoints_new(app, &n->endpoints, err));
 	return agent_peer_new(app, &n->peer, err);
 }
 
@@ -356,6 +361,7 @@ static void finish(struct network *n)
 	app->proxy = agent_proxy_free(app->proxy);
 	n->peer = agent_peer_free(n->peer);
 	app->openings = agent_openings_free(app->openings);
+	n->endpoints = agent_endpoints_free(n->endpoints);
 	app->senders = agent_senders_free(app->senders);
 	agent_phases_end(&n->phases);
 	app->replica = agent_replica_free(app->replica);

@@ -51,6 +51,9 @@ static const struct option_def network_rows[] = {
 		"Functions that our function may call at http://127.0.0.1:9470/to/<namespace>/"
 		"<function>/<path>: [namespace/]function[=host:port], separated by commas. "
 		"Empty: none."),
+	OPTION_STR(T, next, "next", "FUNCTIONKEY_NEXT", "",
+		"The next function of the chain, as the pod's annotation functionkey.dev/next "
+		"says it: told to the function in endpoints.json."),
 	OPTION_STR(T, host_ip, "host-ip", "HOST_IP", "",
 		"IP address of our node. If it is that of our pod, the whole node shares our "
 		"loopback, and --outbound is refused."),

@@ -40,6 +40,7 @@ static const struct row rows[] = {
 	{"outbound on the host's network", {WHO, "--outbound=billing", "--host-ip=10.0.0.7"},
 		false},
 	{"only inbound there", {WHO, "--inbound=8080", "--host-ip=10.0.0.7"}, true},
+	{"next", {WHO, "--next=other/billing"}, true},
 	{"unknown", {WHO, "--what"}, false},
 	{"argument", {WHO, "what"}, false},
 };

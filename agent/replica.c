@@ -306,6 +306,8 @@ static uint64_t digest(const struct agent_replica *r, const struct protocol_view
 
 	d = d * 31 + (r->plan.leading ? 1 : 0);
 	d = d * 31 + (uint64_t)(uintptr_t)r->plan.readiness.reason;
+	if (v->leader && v->leader->has_leader)
+		d = d * 31 + (uint64_t)v->leader->leader.term;
 	for (size_t i = 0; i < v->keeper.held_len; i++)
 		d = d * 31 + (uint64_t)v->keeper.held[i].epoch;
 	for (size_t i = 0; v->leader && i < v->leader->keys_len; i++)

@@ -31,6 +31,12 @@ void agent_sender_end_windows(struct agent_senders *s, const struct agent_sender
 		envelope_window_drop(s->windows, &f->to->v[i].key);
 }
 
+static void tell_changed(const struct agent_senders *s)
+{
+	if (s->changed)
+		s->changed(s->changed_ctx);
+}
+
 void agent_senders_changed(struct agent_senders *s, struct str ns, struct str function)
 {
 	char text[AGENT_SENDER_KEY];
@@ -43,6 +49,7 @@ void agent_senders_changed(struct agent_senders *s, struct str ns, struct str fu
 		return;
 	agent_sender_end_windows(s, f);
 	f->to = agent_recipients_free(f->to);
+	tell_changed(s);
 }
 
 static void wake(uv_timer_t *timer)
@@ -83,6 +90,7 @@ static void forget(struct agent_senders *s, struct agent_sender_function *f)
 	(void)base_map_remove(s->functions, agent_sender_key(f->ns, f->function, text));
 	agent_recipients_free(f->to);
 	base_free(f);
+	tell_changed(s);
 }
 
 static void sweep_functions(struct agent_senders *s, int64_t now)
@@ -252,6 +260,7 @@ int agent_senders_find(struct agent_senders *s, struct str ns, struct str functi
 			forget(s, f);
 			return r;
 		}
+		tell_changed(s);
 	}
 	*ret = f->to;
 	return 0;
@@ -309,6 +318,26 @@ bool agent_senders_next(const struct agent_senders *s, size_t *at, struct agent_
 		.used_ns = f->used_ns,
 		.watch = w ? kube_watch_state_name(kube_informer_state(w->informer)) : "none"};
 	return true;
+}
+
+void agent_senders_choose(struct agent_senders *s, struct agent_sender_row *row)
+{
+	char text[AGENT_SENDER_KEY];
+	struct agent_sender_function *f =
+		base_map_get(s->functions, agent_sender_key(row->ns, row->function, text));
+	const struct agent_sender_watch *w = agent_senders_watch_find(s, row->ns, row->function);
+	struct err why = {0};
+
+	if (!f || f->to || !w || !kube_informer_synced(w->informer))
+		return;
+	if (choose(s, w, f, &why) == 0)
+		row->to = f->to;
+}
+
+void agent_senders_tell(struct agent_senders *s, void (*changed)(void *ctx), void *ctx)
+{
+	s->changed = changed;
+	s->changed_ctx = ctx;
 }
 
 void agent_senders_records(const struct agent_senders *s, struct str ns, struct str function,

@@ -82,6 +82,14 @@ struct agent_sender_row {
 };
 bool agent_senders_next(const struct agent_senders *s, size_t *at, struct agent_sender_row *ret);
 
+/* Where the recipients of a row are not known because a record changed: chooses them anew, as the
+ * next message would. The function does not count as used. */
+void agent_senders_choose(struct agent_senders *s, struct agent_sender_row *row);
+
+/* changed is called, from the loop, when the functions in use or the recipients of one may have
+ * changed: ask then, not from within. There is one such listener; NULL: none. */
+void agent_senders_tell(struct agent_senders *s, void (*changed)(void *ctx), void *ctx);
+
 /* Every Leader record of a function that is at hand, genuine or not: fn is called for each. */
 void agent_senders_records(const struct agent_senders *s, struct str ns, struct str function,
 	void (*fn)(void *ctx, const struct crds_functionkey *record), void *ctx);

@@ -43,6 +43,8 @@ struct agent_senders {
 	bool ticking;
 	int64_t swept_ns;
 	uint64_t doubts[AGENT_DOUBT_COUNT];
+	void (*changed)(void *ctx); /* NULL: nobody listens */
+	void *changed_ctx;
 };
 
 /* -- senders_watch.c -- */

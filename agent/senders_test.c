@@ -214,6 +214,11 @@ static void use(struct world *w)
 	assert_int_equal(h.recipient_count, 1);
 }
 
+static void on_told(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
 static void the_first_message_waits_for_the_watch(void **state)
 {
 	struct world w;
@@ -295,6 +300,56 @@ static void nobody_knows_that_function(void **state)
 	}
 	assert_int_equal(find(&w, "A", "b"), -(int)ERR_INVALID);
 	world_end(&w);
+}
+
+static void whoever_shows_recipients_is_told(void **state)
+{
+	struct agent_senders_waiter waiter = {.again = on_again};
+	const struct agent_recipients *to = NULL;
+	struct agent_sender_row row;
+	struct err why = {0};
+	struct world w;
+	unsigned told = 0;
+	size_t at = 0;
+
+	(void)state;
+	world_begin(&w);
+	waiter.ctx = &w;
+	agent_senders_tell(w.senders, on_told, &told);
+	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	assert_int_equal(told, 0);
+	arrive(&api.informers[0], &w.sample.fk);
+	turn(&w);
+	assert_ok("now", find(&w, "billing", &waiter, &to, err));
+	assert_int_equal(told, 1);
+	assert_ok("as before", find(&w, "billing", &waiter, &to, err));
+	assert_int_equal(told, 1);
+	/* A change is told; who asks for the recipients then does not have to wait for a message,
+	 * and does not keep the function in use. */
+	api.informers[0].handler.on(
+		api.informers[0].ctx, KUBE_MODIFIED, &w.sample.fk, &w.sample.fk);
+	assert_int_equal(told, 2);
+	w.clock.boot_ns += 60 * NS_PER_S;
+	assert_true(agent_senders_next(w.senders, &at, &row));
+	assert_null(row.to);
+	agent_senders_choose(w.senders, &row);
+	assert_non_null(row.to);
+	assert_int_equal(row.to->n, 1);
+	at = 0;
+	assert_true(agent_senders_next(w.senders, &at, &row));
+	assert_int_equal(w.clock.boot_ns - row.used_ns, 60 * NS_PER_S);
+	assert_int_equal(told, 2);
+	/* Without a record there is nothing to choose. */
+	api.informers[0].n = 0;
+	api.informers[0].handler.on(api.informers[0].ctx, KUBE_DELETED, &w.sample.fk, NULL);
+	assert_int_equal(told, 3);
+	at = 0;
+	assert_true(agent_senders_next(w.senders, &at, &row));
+	agent_senders_choose(w.senders, &row);
+	assert_null(row.to);
+	agent_senders_tell(w.senders, NULL, NULL);
+	world_end(&w);
+	assert_int_equal(told, 3);
 }
 
 static void windows_end_with_changes_and_with_the_watch(void **state)
@@ -414,6 +469,7 @@ int main(void)
 		cmocka_unit_test(waiting_ends),
 		cmocka_unit_test(waiters_are_bounded_and_may_leave),
 		cmocka_unit_test(nobody_knows_that_function),
+		cmocka_unit_test(whoever_shows_recipients_is_told),
 		cmocka_unit_test(windows_end_with_changes_and_with_the_watch),
 		cmocka_unit_test(many_functions_share_one_watch),
 		cmocka_unit_test(what_is_idle_is_forgotten_but_for_its_pins),

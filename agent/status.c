@@ -5,7 +5,8 @@
 #include "pkg/kube/lease.h"
 #include "pkg/kube/patch.h"
 
-#define HEX_MAX (2 * PRE_POINT_LEN + 1)
+#define HEX_MAX  (2 * PRE_POINT_LEN + 1)
+#define HOST_MAX 192 /* of a URL with a revision and a namespace */
 
 static int write_hex(
 	struct kube_writer *w, const char *key, const uint8_t *p, size_t n, struct err *err)
@@ -134,20 +135,26 @@ static int write_targets(struct kube_writer *w, const struct agent_recipients *t
 /* At most so many, newest or oldest as they come: the rest is a number. */
 #define ROWS_MAX 256
 
+static int write_sender(
+	struct kube_writer *w, const struct agent_sender_row *row, bool watch, struct err *err)
+{
+	TRY(kube_write_object(w, err));
+	TRY(kube_write_key_text(w, "namespace", row->ns, err));
+	TRY(kube_write_key_text(w, "function", row->function, err));
+	if (watch)
+		TRY(kube_write_key_text(w, "watch", base_str(row->watch), err));
+	TRY(write_targets(w, row->to, err));
+	return kube_write_end(w, err);
+}
+
 static int write_senders(struct kube_writer *w, const struct agent_app *app, struct err *err)
 {
 	struct agent_sender_row row;
 	size_t at = 0;
 
 	TRY(kube_write_key_list(w, "functions", err));
-	for (size_t n = 0; n < ROWS_MAX && agent_senders_next(app->senders, &at, &row); n++) {
-		TRY(kube_write_object(w, err));
-		TRY(kube_write_key_text(w, "namespace", row.ns, err));
-		TRY(kube_write_key_text(w, "function", row.function, err));
-		TRY(kube_write_key_text(w, "watch", base_str(row.watch), err));
-		TRY(write_targets(w, row.to, err));
-		TRY(kube_write_end(w, err));
-	}
+	for (size_t n = 0; n < ROWS_MAX && agent_senders_next(app->senders, &at, &row); n++)
+		TRY(write_sender(w, &row, true, err));
 	return kube_write_end(w, err);
 }
 
@@ -261,6 +268,93 @@ int agent_function_keys_write(struct str ns, struct str function, const struct a
 	TRY(kube_write_key_text(&w, "namespace", ns, err));
 	TRY(kube_write_key_text(&w, "function", function, err));
 	TRY(write_targets(&w, to, err));
+	TRY(kube_write_end(&w, err));
+	return base_buf_add_byte(out, '\n', err);
+}
+
+/* -- endpoints.json -- */
+
+#define ENDPOINTS_FUNCTIONS_MAX 64
+#define ENDPOINTS_BYTES_MAX     (96u << 10) /* of the rows of functions begin before that */
+
+/* What does not change. */
+static int write_fixed(struct kube_writer *w, struct agent_app *app, struct err *err)
+{
+	const struct agent_self *self = &app->core.self;
+	char url[HOST_MAX];
+
+	TRY(kube_write_key_text(w, "namespace", self->ns, err));
+	TRY(kube_write_key_text(w, "function", self->function, err));
+	TRY(kube_write_key_text(w, "revision", self->revision, err));
+	TRY(kube_write_key_text(w, "pod", self->pod, err));
+	TRY(kube_write_key_text(w, "socket", base_str(app->options.socket), err));
+	TRY(kube_write_key_text(w, "url", STR("http://localhost"), err));
+	(void)snprintf(url, sizeof(url), "http://%.*s-leader.%.*s.svc:%d", STR_FMT(self->revision),
+		STR_FMT(self->ns), AGENT_PEER_PORT);
+	TRY(kube_write_key_text(w, "leaderURL", base_str(url), err));
+	if (app->options.outbound[0]) {
+		(void)snprintf(url, sizeof(url), "http://%s/to", app->options.local_address);
+		TRY(kube_write_key_text(w, "outboundURL", base_str(url), err));
+	}
+	if (app->options.next[0])
+		TRY(kube_write_key_text(w, "next", base_str(app->options.next), err));
+	return 0;
+}
+
+static int write_now(struct kube_writer *w, struct agent_app *app, struct err *err)
+{
+	const struct crds_functionkey *record =
+		app->replica ? agent_replica_record(app->replica) : NULL;
+	const struct crds_key *active = record ? crds_key_active(record) : NULL;
+	const struct protocol_readiness ready = agent_app_readiness(app);
+
+	TRY(kube_write_key_bool(w, "ready", ready.ready, err));
+	TRY(kube_write_key_text(w, "reason", base_str(ready.reason), err));
+	TRY(kube_write_key_bool(
+		w, "leading", app->replica && agent_replica_leading(app->replica), err));
+	if (record && record->has_leader) {
+		TRY(kube_write_key_object(w, "leader", err));
+		TRY(kube_write_key_text(w, "pod", record->leader.pod, err));
+		TRY(kube_write_key_text(w, "endpoint", record->leader.endpoint, err));
+		TRY(kube_write_key_int(w, "term", record->leader.term, err));
+		TRY(kube_write_end(w, err));
+	}
+	TRY(kube_write_key_int(w, "epoch", active ? active->epoch : 0, err));
+	if (!active)
+		return 0;
+	TRY(write_hex(w, "fingerprint", active->fingerprint.b, sizeof(active->fingerprint.b), err));
+	return write_hex(w, "publicKey", active->key.b, sizeof(active->key.b), err);
+}
+
+static int write_recipients(
+	struct kube_writer *w, struct agent_app *app, const struct buf *out, struct err *err)
+{
+	struct agent_sender_row row;
+	int64_t more = 0;
+	size_t at = 0;
+
+	TRY(kube_write_key_list(w, "functions", err));
+	for (size_t n = 0; agent_senders_next(app->senders, &at, &row);) {
+		if (n == ENDPOINTS_FUNCTIONS_MAX || out->len > ENDPOINTS_BYTES_MAX) {
+			more++;
+			continue;
+		}
+		agent_senders_choose(app->senders, &row);
+		TRY(write_sender(w, &row, false, err));
+		n++;
+	}
+	TRY(kube_write_end(w, err));
+	return kube_write_key_int(w, "moreFunctions", more, err);
+}
+
+int agent_endpoints_write(struct agent_app *app, struct buf *out, struct err *err)
+{
+	struct kube_writer w = kube_writer(out);
+
+	TRY(kube_write_object(&w, err));
+	TRY(write_fixed(&w, app, err));
+	TRY(write_now(&w, app, err));
+	TRY(write_recipients(&w, app, out, err));
 	TRY(kube_write_end(&w, err));
 	return base_buf_add_byte(out, '\n', err);
 }
