@@ -304,25 +304,21 @@ static void nobody_knows_that_function(void **state)
 
 static void whoever_shows_recipients_is_told(void **state)
 {
-	struct agent_senders_waiter waiter = {.again = on_again};
-	const struct agent_recipients *to = NULL;
 	struct agent_sender_row row;
-	struct err why = {0};
 	struct world w;
 	unsigned told = 0;
 	size_t at = 0;
 
 	(void)state;
 	world_begin(&w);
-	waiter.ctx = &w;
 	agent_senders_tell(w.senders, on_told, &told);
-	assert_int_equal(find(&w, "billing", &waiter, &to, &why), AGENT_SENDERS_WAIT);
+	waits(&w, "billing");
 	assert_int_equal(told, 0);
 	arrive(&api.informers[0], &w.sample.fk);
 	turn(&w);
-	assert_ok("now", find(&w, "billing", &waiter, &to, err));
+	finds(&w, "billing");
 	assert_int_equal(told, 1);
-	assert_ok("as before", find(&w, "billing", &waiter, &to, err));
+	finds(&w, "billing");
 	assert_int_equal(told, 1);
 	/* A change is told; who asks for the recipients then does not have to wait for a message,
 	 * and does not keep the function in use. */
