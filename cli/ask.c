@@ -34,6 +34,39 @@ int cli_ask_renew(const struct crds_functionkey *leader, struct buf *b, struct e
 	return kube_write_end(&w, err);
 }
 
+int cli_ask_listed(
+	const struct crds_functionkey *leader, int64_t through, struct buf *b, struct err *err)
+{
+	for (size_t i = 0; i < leader->keys_len; i++)
+		if (leader->keys[i].epoch <= through)
+			TRY(base_buf_addf(b, err, "%s%lld", b->len ? ", " : "",
+				(long long)leader->keys[i].epoch));
+	return 0;
+}
+
+int cli_ask_retire(
+	const struct crds_functionkey *leader, int64_t epoch, struct buf *b, struct err *err)
+{
+	struct kube_writer w = kube_writer(b);
+
+	if (epoch > leader->epoch)
+		return FAIL(err, ERR_NOT_FOUND, "revision %.*s has no epoch %lld: the last is %lld",
+			STR_FMT(leader->revision), (long long)epoch, (long long)leader->epoch);
+	if (epoch >= leader->active_epoch)
+		return FAIL(err, ERR_NOT_READY,
+			"epoch %lld of revision %.*s is in use (%lld is active): renew it first",
+			(long long)epoch, STR_FMT(leader->revision),
+			(long long)leader->active_epoch);
+	TRY(kube_write_object(&w, err));
+	TRY(kube_write_key_object(&w, "metadata", err));
+	TRY(kube_write_key_text(&w, "uid", leader->uid, err));
+	TRY(kube_write_end(&w, err));
+	TRY(kube_write_key_object(&w, "spec", err));
+	TRY(kube_write_key_int(&w, "eraseThrough", epoch, err));
+	TRY(kube_write_end(&w, err));
+	return kube_write_end(&w, err);
+}
+
 static int write_revoked(struct kube_writer *w, const struct crds_functionkey *leader,
 	struct str pod_uid, struct err *err)
 {
@@ -180,6 +213,86 @@ int cli_renew(const struct cli_options *o, struct err *err)
 
 	TRY(cli_session_open(o, KUBE_EXEC_STDIN, &s, err));
 	return renew(o, &s, err);
+}
+
+/* Epochs count within a revision, so a name of several has no epoch N. */
+static int the_only(const struct cli_session *s, const struct cli_records *r, struct str name,
+	const struct crds_functionkey **ret_leader, struct err *err)
+{
+	const struct crds_functionkey *found = NULL;
+	struct cli_revision rev;
+
+	for (size_t at = 0; cli_records_next(r, &at, &rev);) {
+		if (!rev.leader || !cli_revision_named(&rev, name))
+			continue;
+		if (found)
+			return FAIL(err, ERR_INVALID,
+				"function %.*s has several revisions, each with epochs of its own: "
+				"name one, as %.*s",
+				STR_FMT(name), STR_FMT(found->revision));
+		found = rev.leader;
+	}
+	if (!found)
+		return FAIL(err, ERR_NOT_FOUND,
+			"namespace %.*s has no revision and no function named %.*s",
+			STR_FMT(s->config->ns), STR_FMT(name));
+	*ret_leader = found;
+	return 0;
+}
+
+static bool lists_epochs(const struct cli_records *r, struct str uid, int64_t through)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (base_str_eq(r->v[i]->uid, uid))
+			return r->v[i]->keys_len && r->v[i]->keys[0].epoch <= through;
+	return false; /* the revision is gone, and its keys with it */
+}
+
+static int wait_for_end(struct cli_session *s, const struct crds_functionkey *leader,
+	int64_t through, struct err *err)
+{
+	for (;;) {
+		_cleanup_(cli_records_done) struct cli_records now = {0};
+		TRY(cli_records_load(s, leader->ns, STR(CRDS_LABEL_ROLE "=leader"), &now, err));
+		if (!lists_epochs(&now, leader->uid, through))
+			break;
+		(void)usleep(LOOK_US);
+	}
+	(void)printf("functionkey/%.*s: no epoch up to %lld is listed any more\n",
+		STR_FMT(leader->name), (long long)through);
+	return 0;
+}
+
+static int retire(const struct cli_options *o, struct cli_session *s, struct err *err)
+{
+	_cleanup_(cli_records_done) struct cli_records r = {0};
+	_cleanup_(base_buf_done) struct buf body = base_buf(BODY_MAX);
+	_cleanup_(base_buf_done) struct buf listed = base_buf(BODY_MAX);
+	const struct crds_functionkey *leader = NULL;
+
+	TRY(cli_records_load(s, s->config->ns, STR(CRDS_LABEL_ROLE "=leader"), &r, err));
+	TRY(the_only(s, &r, base_str(o->names[0]), &leader, err));
+	TRY(cli_ask_retire(leader, o->epoch, &body, err));
+	TRY(cli_ask_listed(leader, o->epoch, &listed, err));
+	if (o->epoch > leader->erase_through)
+		TRY(send_patch(o, s, leader, base_buf_str(&body), err));
+	if (listed.len)
+		(void)printf("functionkey/%.*s: the end of epoch %.*s is asked for%s\n",
+			STR_FMT(leader->name), STR_FMT(base_buf_str(&listed)), how(o));
+	else
+		(void)printf("functionkey/%.*s: no epoch up to %lld is listed%s\n",
+			STR_FMT(leader->name), (long long)o->epoch, how(o));
+	if (o->wait && !o->dry_run && listed.len)
+		TRY(wait_for_end(s, leader, o->epoch, err));
+	return CLI_OK;
+}
+
+int cli_retire(const struct cli_options *o, struct err *err)
+{
+	_cleanup_(cli_session_close) struct cli_session s = {0};
+
+	TRY(cli_session_open(o, KUBE_EXEC_STDIN, &s, err));
+	return retire(o, &s, err);
 }
 
 static const struct crds_functionkey *leader_of(

@@ -23,6 +23,43 @@ static void test_renew(void **state)
 	assert_class("no key", ERR_NOT_READY, cli_ask_renew(empty, &b, err));
 }
 
+static void test_retire(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t epoch;
+		enum err_class class;
+	} rows[] = {
+		{"over", 1, ERR_OK},
+		{"active", 2, ERR_NOT_READY},
+		{"prepared", 3, ERR_NOT_READY},
+		{"never was", 4, ERR_NOT_FOUND},
+	};
+	_cleanup_(crds_functionkey_free) struct crds_functionkey *full = NULL;
+	_cleanup_(crds_functionkey_free) struct crds_functionkey *empty = NULL;
+	_cleanup_(base_buf_done) struct buf listed = base_buf(64);
+
+	(void)state;
+	load(TEST_LEADER_FULL, &full);
+	load(TEST_LEADER("", ""), &empty);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_(base_buf_done) struct buf b = base_buf(4096);
+		const int r = cli_ask_retire(full, rows[i].epoch, &b, NULL);
+		if (r != -(int)rows[i].class)
+			fail_msg("%s: %d", rows[i].name, r);
+		if (r == 0)
+			assert_string_equal((char *)b.data, "{\"metadata\":{\"uid\":\"" TEST_UID
+							    "\"},\"spec\":{\"eraseThrough\":1}}");
+		assert_class(
+			"no key", ERR_NOT_FOUND, cli_ask_retire(empty, rows[i].epoch, &b, err));
+	}
+	assert_ok("listed", cli_ask_listed(full, 2, &listed, err));
+	assert_string_equal((char *)listed.data, "1, 2");
+	base_buf_clear(&listed);
+	assert_ok("none", cli_ask_listed(full, 0, &listed, err));
+	assert_int_equal(listed.len, 0);
+}
+
 static void test_revoke(void **state)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(8192);
@@ -121,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_renew),
+		cmocka_unit_test(test_retire),
 		cmocka_unit_test(test_revoke),
 		cmocka_unit_test(test_member),
 		cmocka_unit_test(test_to),

@@ -44,7 +44,14 @@ static const struct option_def ask_rows[] = {COMMON_ROWS,
 	OPTION_ENUM(T, dry_run, "dry-run", NULL, "none", dry_runs,
 		"client: change nothing, ask nobody. server: let the API server check it."),
 	OPTION_BOOL(T, wait, "wait", NULL, "false",
-		"Wait until a new key is active, at most for the request timeout.")};
+		"Wait until it is done, at most for the request timeout.")};
+static const struct option_def retire_rows[] = {COMMON_ROWS,
+	OPTION_INT(T, epoch, "epoch", NULL, NULL, 1, INT32_MAX,
+		"The epoch whose key is to be erased; those before it are, too."),
+	OPTION_ENUM(T, dry_run, "dry-run", NULL, "none", dry_runs,
+		"client: change nothing, ask nobody. server: let the API server check it."),
+	OPTION_BOOL(T, wait, "wait", NULL, "false",
+		"Wait until it is done, at most for the request timeout.")};
 #undef T
 
 #define COMMAND(name_, summary_, arguments_, rows, min, max, completes_, run_)                    \
@@ -79,6 +86,11 @@ static const struct cli_command commands[] = {
 		"Asks for a new key of a revision, or of all revisions of a function. Messages to "
 		"the old one are opened through the retention.",
 		"NAME", ask_rows, 1, 1, CLI_COMPLETES_REVISIONS, cli_renew),
+	COMMAND("retire",
+		"Asks for the end of an epoch that is over, and of those before it, before their "
+		"retention is: the replicas erase their keys, and nobody opens what was sealed "
+		"to them any more.",
+		"NAME", retire_rows, 1, 1, CLI_COMPLETES_REVISIONS, cli_retire),
 	COMMAND("revoke",
 		"Takes a replica out: it gets no key any more, and its revision gets a new one. "
 		"What it could open before stays open to it.",

@@ -33,6 +33,7 @@ struct cli_options {
 	int dry_run; /* enum cli_dry_run */
 	bool everywhere, before, wait;
 	char to[160], type[256], expect[33];
+	int64_t epoch;
 	const char *names[CLI_NAMES_MAX]; /* what is no option; borrowed from argv */
 	size_t names_len;
 };

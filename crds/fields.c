@@ -36,6 +36,7 @@ static const struct crds_field root_fields[] = {
 	{"/spec/retention/maxEpochs", .kind = CRDS_ID, AT(retention_max_epochs)},
 	{"/spec/rotation/period", .kind = CRDS_DURATION, AT(rotation_period_s)},
 	{"/spec/rotation/afterEpoch", .kind = CRDS_COUNT, AT(rotation_after_epoch)},
+	{"/spec/eraseThrough", .kind = CRDS_COUNT, AT(erase_through)},
 	{"/spec/pod", TEXT(DNS_MAX), NEED(MEMBER), AT(pod)},
 	{"/spec/podUID", .kind = CRDS_UID, NEED(MEMBER), AT(pod_uid)},
 	{"/spec/incarnation", .kind = CRDS_ID, NEED(MEMBER), AT(incarnation)},

@@ -139,7 +139,8 @@ struct crds_functionkey {
 	int64_t retention_max_epochs;                /* default 12 */
 	int64_t rotation_period_s;                   /* 0: only on demand */
 	int64_t rotation_after_epoch; /* on demand: the active epoch has to be above this one */
-	struct str *revoked;          /* pod UIDs that get no key; at most CRDS_REVOKED_MAX */
+	int64_t erase_through; /* epochs that are over, up to this one, are erased; 0: none */
+	struct str *revoked;   /* pod UIDs that get no key; at most CRDS_REVOKED_MAX */
 	size_t revoked_len;
 	/* spec, Member */
 	struct str pod, pod_uid;

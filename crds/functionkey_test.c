@@ -35,6 +35,7 @@ static void test_leader(void **state)
 	assert_int_equal(fk->retention_max_epochs, 5);
 	assert_int_equal(fk->rotation_period_s, 86400);
 	assert_int_equal(fk->rotation_after_epoch, 7);
+	assert_int_equal(fk->erase_through, 1);
 	assert_int_equal(fk->revoked_len, 2);
 	assert_str(fk->revoked[1], TEST_UID2);
 	assert_int_equal(fk->epoch, 3);
@@ -290,6 +291,7 @@ static void test_leader_json(void **state)
 	assert_int_equal(fk->on_leader_change, CRDS_INHERIT);
 	assert_int_equal(fk->retention_min_age_s, 5400);
 	assert_int_equal(fk->rotation_after_epoch, 7);
+	assert_int_equal(fk->erase_through, 1);
 	assert_int_equal(fk->revoked_len, 2);
 	assert_int_equal(fk->keys_len, 0);
 }

@@ -45,6 +45,7 @@
 #define TEST_LEADER_FULL                                                                                     \
 	TEST_LEADER(",\"onLeaderChange\":\"Inherit\",\"retention\":{\"minAge\":\"90m\","                     \
 		    "\"maxEpochs\":5},\"rotation\":{\"period\":\"24h\",\"afterEpoch\":7},"                   \
+		    "\"eraseThrough\":1,"                                                                    \
 		    "\"revoked\":[\"" TEST_UID "\",\"" TEST_UID2 "\"]",                                      \
 		"\"epoch\":3,\"activeEpoch\":2,\"leader\":{\"pod\":\"orders-1-a\",\"podUID\":"               \
 		"\"" TEST_UID                                                                                \

@@ -262,6 +262,22 @@ static void check_revoked(struct sim_world *w, const struct crds_functionkey *le
 	}
 }
 
+/* What somebody asked the end of is gone: from the record, and from each keeper that has seen that.
+ */
+static void check_erased(struct sim_world *w, const struct crds_functionkey *leader)
+{
+	for (int64_t e = 1; e <= leader->erase_through && e < SIM_EPOCHS_MAX; e++) {
+		const struct crds_key *key = crds_key_find(leader, e);
+		if (key && key->state != CRDS_ABANDONED)
+			sim_fail(w, "epoch %lld was to be erased and is listed", (long long)e);
+		for (size_t i = 0; w->messages[e].sealed && i < w->replicas_len; i++)
+			if (w->replicas[i].alive && !w->replicas[i].revoked &&
+				opens(&w->replicas[i], e))
+				sim_fail(w, "epoch %lld was to be erased, %s opens it",
+					(long long)e, w->replicas[i].pod);
+	}
+}
+
 static void tell_unsettled(struct sim_world *w)
 {
 	for (size_t i = 0; i < w->replicas_len; i++) {
@@ -300,4 +316,6 @@ void sim_check_end(struct sim_world *w)
 			check_epoch(w, &leader->keys[i]);
 	if (leader && !w->failure[0])
 		check_revoked(w, leader);
+	if (leader && !w->failure[0])
+		check_erased(w, leader);
 }

@@ -90,6 +90,17 @@ static void ask_for_a_key(struct sim_world *w, const struct crds_functionkey *le
 	sim_edit(w, SIM_REVISION, "", patch);
 }
 
+/* By kubectl functionkey retire. */
+static void ask_for_an_end(struct sim_world *w, const struct crds_functionkey *leader)
+{
+	char patch[128];
+
+	(void)snprintf(patch, sizeof(patch), "{\"spec\":{\"eraseThrough\":%lld}}",
+		(long long)(leader->active_epoch - 1));
+	if (leader->active_epoch - 1 > leader->erase_through)
+		sim_edit(w, SIM_REVISION, "", patch);
+}
+
 /* By kubectl functionkey revoke, which asks for a key, too; or by somebody who only edits the list.
  */
 static void take_out(
@@ -122,6 +133,8 @@ static void rotate(struct sim_world *w, struct sim_replica *r)
 		return;
 	if (r && r->there && !r->revoked && !w->options.late && living(w) > 1 && sim_once_in(w, 4))
 		take_out(w, r, leader);
+	else if (sim_once_in(w, 6))
+		ask_for_an_end(w, leader);
 	else
 		ask_for_a_key(w, leader);
 }

@@ -111,6 +111,9 @@ static const char *refuse_leader(const struct crds_functionkey *old,
 		return "status.epoch grows by at most 1 in one write";
 	if (new->active_epoch > new->epoch)
 		return "activeEpoch never exceeds epoch";
+	if (new->erase_through < old->erase_through ||
+		(new->erase_through > old->erase_through &&new->erase_through >= new->active_epoch))
+		return "eraseThrough never decreases, and is below the active epoch";
 	if (fenced && (why = refuse_term(old, new)))
 		return why;
 	if (fenced && by && !base_str_eq(new->leader.pod_uid, base_str(by->uid)))

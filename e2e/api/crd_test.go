@@ -254,6 +254,17 @@ func TestLeaderRecord(t *testing.T) {
 			write{what: "too many epochs", spec: kit.Map{"retention": kit.Map{"maxEpochs": 13}}, says: "maxEpochs"},
 			write{what: "revoked twice", spec: kit.Map{"revoked": []any{uidA, uidA}}, says: "Duplicate"},
 			write{what: "revoked no UID", spec: kit.Map{"revoked": []any{"r-a"}}, says: "revoked"})},
+		{"erasing before its time", after(
+			write{what: "activate 2", status: kit.Map{"activeEpoch": 2, "keys": keys(key(1, "Retired"), key(2, "Active"))}},
+			write{what: "the active epoch", spec: kit.Map{"eraseThrough": 2}, says: "eraseThrough is below the active epoch"},
+			write{what: "one that is over", spec: kit.Map{"eraseThrough": 1}},
+			write{what: "written again", spec: kit.Map{"eraseThrough": 1, "onLeaderChange": "Inherit"}},
+			write{what: "going back", spec: kit.Map{"eraseThrough": 0}, says: "eraseThrough never decreases"},
+			write{what: "taken away", spec: kit.Map{"eraseThrough": nil}, says: "eraseThrough never decreases"},
+			write{what: "an epoch to come", spec: kit.Map{"eraseThrough": 3}, says: "eraseThrough is below the active epoch"},
+			write{what: "below nothing", spec: kit.Map{"eraseThrough": -1}, says: "eraseThrough"},
+			write{what: "the status goes on", status: kit.Map{"members": kit.Map{"total": 2}}})},
+		{"erasing where no key is active", []write{{what: "ask", spec: kit.Map{"eraseThrough": 1}, says: "eraseThrough is below the active epoch"}}},
 		{"status through the main resource is ignored", after(
 			write{what: "merge of spec with status", spec: kit.Map{"onLeaderChange": "NewEpoch"}},
 			write{what: "still 2", status: kit.Map{"epoch": 1, "keys": keys(key(1, "Active"))}, says: "never decreases"})},

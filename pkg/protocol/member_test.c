@@ -50,6 +50,69 @@ static void retired_over_count_not_age(struct scene *s)
 	s->leader.keys[1].retired_ns = s->v.wall_ns - 23 * 3600 * SECOND;
 }
 
+/* Epoch 3 is active, 1 and 2 are over. */
+static void asked_to_erase(struct scene *s, int64_t through)
+{
+	s->leader.keys_len = 0;
+	add_key(s, 1, CRDS_REVOKED, 3);
+	add_key(s, 2, CRDS_RETIRED, 3);
+	add_key(s, 3, CRDS_ACTIVE, 3);
+	s->v.keeper.held_len = s->own.opened_len = 0;
+	for (int64_t e = 1; e <= 3; e++) {
+		hold(s, e);
+		opened(&s->own, e);
+		s->keys[e - 1].retired_ns = s->v.wall_ns - SECOND;
+	}
+	s->own.active_epoch = 3;
+	s->leader.erase_through = through;
+}
+
+static void asked_to_erase_nothing(struct scene *s)
+{
+	asked_to_erase(s, 0);
+}
+
+static void asked_to_erase_one(struct scene *s)
+{
+	asked_to_erase(s, 1);
+}
+
+static void asked_to_erase_more(struct scene *s)
+{
+	asked_to_erase(s, 2);
+	s->leader.keys++;
+	s->leader.keys_len--;
+	s->v.keeper.held_len = s->own.opened_len = 0;
+	hold(s, 2);
+	opened(&s->own, 2);
+	hold(s, 3);
+	opened(&s->own, 3);
+}
+
+/* What no API server lets through: neither the active key nor one to come is erased. */
+static void asked_to_erase_the_active(struct scene *s)
+{
+	asked_to_erase(s, 9);
+	s->leader.keys += 2;
+	s->leader.keys_len = 1;
+	s->v.keeper.held_len = s->own.opened_len = 0;
+	hold(s, 3);
+	opened(&s->own, 3);
+}
+
+static void row_that_was_asked_for_is_gone(struct scene *s)
+{
+	asked_to_erase_more(s);
+	s->leader.keys++;
+	s->leader.keys_len--;
+}
+
+static void member_before_its_row_is_gone(struct scene *s)
+{
+	asked_to_erase(s, 2);
+	s->v.holding = false;
+}
+
 static void inbox_used(struct scene *s)
 {
 	s->own.grants[0] = (struct crds_grant){.epoch = 1,
@@ -131,6 +194,13 @@ static const struct step_row rows[] = {
 		.epoch = 2},
 	{"age alone does not erase", retired_over_age_not_count, {NONE}},
 	{"age and count do", retired_over_both, {PROTOCOL_PRUNE}, .epoch = 2},
+	{"before its time nothing is erased", asked_to_erase_nothing, {NONE}},
+	{"unless somebody asked for it", asked_to_erase_one, {PROTOCOL_PRUNE}, .epoch = 1},
+	{"up to an epoch", asked_to_erase_more, {PROTOCOL_PRUNE}, .epoch = 2},
+	{"of those that are over", asked_to_erase_the_active, {NONE}},
+	{"the keeper follows the record", row_that_was_asked_for_is_gone,
+		{PROTOCOL_SAY_OPENED, PROTOCOL_ERASE}},
+	{"a member waits for the leader's word", member_before_its_row_is_gone, {NONE}},
 	{"an inbox key is wiped when all that came in it is accepted", granted_before_inbox_next,
 		{PROTOCOL_CHECK_LEADER}},
 	{"a row that is past its count wakes when its age is over", retired_over_count_not_age,

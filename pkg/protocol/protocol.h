@@ -182,7 +182,10 @@ bool protocol_revoked(const struct protocol_view *v);
  * opened or made by it, as the Member records say that are there. */
 bool protocol_exposed(const struct protocol_view *v, const struct crds_key *key);
 
-/* True if a row can be removed now because age and count both allow it. */
+/* True if the epoch is over and spec.eraseThrough asks for its end. */
+bool protocol_erase_asked(const struct crds_functionkey *leader, const struct crds_key *key);
+
+/* True if a row can be removed now because age and count both allow it, or it was asked for. */
 bool protocol_past_retention(const struct protocol_view *v, const struct crds_key *key);
 void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan);
 struct protocol_readiness protocol_ready(const struct protocol_view *v);

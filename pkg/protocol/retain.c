@@ -33,12 +33,18 @@ static int64_t retention_ends(const struct crds_functionkey *leader, const struc
 	return key->retired_ns + leader->retention_min_age_s * NS_PER_S;
 }
 
-/* Age and count both must allow it. */
+bool protocol_erase_asked(const struct crds_functionkey *leader, const struct crds_key *key)
+{
+	return final_state(key->state) && key->epoch <= leader->erase_through;
+}
+
+/* Age and count both must allow it, unless somebody asked for its end. */
 bool protocol_past_retention(const struct protocol_view *v, const struct crds_key *key)
 {
 	const int64_t at = retention_ends(v->leader, key);
 
-	return key->state == CRDS_ABANDONED || (at != 0 && v->wall_ns >= at);
+	return key->state == CRDS_ABANDONED || protocol_erase_asked(v->leader, key) ||
+	       (at != 0 && v->wall_ns >= at);
 }
 
 /* A full list has to lose a row before the next epoch fits: Abandoned first, then the oldest. */
@@ -95,6 +101,10 @@ void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan)
 			a->epoch = key->epoch;
 			a->term = v->keeper.term;
 			a->key = key;
+			a->reason = protocol_erase_asked(v->leader, key)
+					    ? "spec.eraseThrough asks for it"
+				    : protocol_past_retention(v, key) ? "its time is over"
+								      : "its place is needed";
 		}
 	}
 	/* The record is the word on what still matters. An epoch above all that it ever listed was
