@@ -73,8 +73,8 @@ static void told(const struct agent_job *job)
 		say(job->r, false, "LeaderElected", "Elect", "%.*s leads in term %lld",
 			STR_FMT(job->r->core->self.pod), (long long)a->term);
 	else if (job->kind == PROTOCOL_PRUNE)
-		say(job->r, false, "KeyErased", "Erase", "epoch %lld is erased: its time is over",
-			(long long)a->epoch);
+		say(job->r, false, "KeyErased", "Erase", "epoch %lld is erased: %s",
+			(long long)a->epoch, a->reason);
 	else if (job->kind == PROTOCOL_ACTIVATE)
 		tell_active(job->r, a);
 }
