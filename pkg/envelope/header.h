@@ -12,18 +12,19 @@
 #include "pkg/envelope/reason.h"
 #include "pkg/pre/pre.h"
 
-#define ENVELOPE_PROTECTED_MAX  8192
-#define ENVELOPE_RECIPIENTS_MAX 16
-#define ENVELOPE_WHOLE_MAX      (1u << 20)   /* plaintext bytes of ENVELOPE_WHOLE */
-#define ENVELOPE_STREAM_MAX     (1ull << 40) /* and of ENVELOPE_STREAM: 2^24 segments */
-#define ENVELOPE_ID_LEN         16
-#define ENVELOPE_IV_LEN         12
-#define ENVELOPE_HASH_LEN       32
-#define ENVELOPE_TYPE_MAX       255  /* media type of the plaintext */
-#define ENVELOPE_ATTRIBUTE_MAX  1024 /* value of one CloudEvents attribute */
-#define ENVELOPE_NS_MAX         63
-#define ENVELOPE_REVISION_MAX   253
-#define ENVELOPE_NAME_MAX       (ENVELOPE_NS_MAX + 1 + ENVELOPE_REVISION_MAX)
+#define ENVELOPE_PROTECTED_MAX    8192
+#define ENVELOPE_RECIPIENTS_MAX   16
+#define ENVELOPE_WHOLE_MAX        (1u << 20)   /* plaintext bytes of ENVELOPE_WHOLE */
+#define ENVELOPE_STREAM_MAX       (1ull << 40) /* and of ENVELOPE_STREAM: 2^24 segments */
+#define ENVELOPE_SENDER_EXTRA_MAX 1024         /* and what a sender adds to them: signed.h */
+#define ENVELOPE_ID_LEN           16
+#define ENVELOPE_IV_LEN           12
+#define ENVELOPE_HASH_LEN         32
+#define ENVELOPE_TYPE_MAX         255  /* media type of the plaintext */
+#define ENVELOPE_ATTRIBUTE_MAX    1024 /* value of one CloudEvents attribute */
+#define ENVELOPE_NS_MAX           63
+#define ENVELOPE_REVISION_MAX     253
+#define ENVELOPE_NAME_MAX         (ENVELOPE_NS_MAX + 1 + ENVELOPE_REVISION_MAX)
 
 enum envelope_mode {
 	ENVELOPE_WHOLE,  /* A256GCM: one COSE_Encrypt0 with the body inside; at most 1 MiB */

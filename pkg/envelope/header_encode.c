@@ -1,5 +1,6 @@
 #include "pkg/envelope/cbor.h"
 #include "pkg/envelope/header_internal.h"
+#include "pkg/envelope/sender_internal.h"
 
 static int put_key_hash(
 	struct buf *b, int64_t key, const uint8_t hash[static ENVELOPE_HASH_LEN], struct err *err)
@@ -33,9 +34,8 @@ static int put_recipient(struct buf *b, const struct envelope_recipient *r, stru
 	return envelope_cbor_put_bytes(b, r->wrapped, sizeof(r->wrapped), err);
 }
 
-static int put_recipients(struct buf *b, const struct envelope_header *h, struct err *err)
+int envelope_recipients_encode(const struct envelope_header *h, struct buf *b, struct err *err)
 {
-	TRY(envelope_cbor_put_int(b, HEADER_RECIPIENTS, err));
 	TRY(envelope_cbor_put_array(b, h->recipient_count, err));
 	for (size_t i = 0; i < h->recipient_count; i++)
 		TRY(put_recipient(b, &h->recipients[i], err));
@@ -83,7 +83,8 @@ static int put_header(struct buf *b, const struct envelope_header *h, struct err
 	TRY(put_key_uint(b, HEADER_VERSION, ENVELOPE_VERSION, err));
 	TRY(envelope_cbor_put_int(b, HEADER_ID, err));
 	TRY(envelope_cbor_put_bytes(b, h->id, sizeof(h->id), err));
-	TRY(put_recipients(b, h, err));
+	TRY(envelope_cbor_put_int(b, HEADER_RECIPIENTS, err));
+	TRY(envelope_recipients_encode(h, b, err));
 	TRY(put_key_uint(b, HEADER_IAT, h->iat, err));
 	if (h->has_exp)
 		TRY(put_key_uint(b, HEADER_EXP, h->exp, err));

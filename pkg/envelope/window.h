@@ -10,6 +10,7 @@
 #define ENVELOPE_WINDOW_H
 
 #include "pkg/envelope/seal.h"
+#include "pkg/envelope/sender.h"
 
 #define ENVELOPE_WINDOW_NS       (60 * NS_PER_S)
 #define ENVELOPE_WINDOW_MESSAGES (1u << 20)
@@ -38,6 +39,24 @@ CLEANUP_FREE(struct envelope_windows, envelope_windows_free);
  * likewise. SHAPE (none, too many, a name, two equal keys), TERMINAL, NOMEM. */
 int envelope_window_use(struct envelope_windows *w, struct envelope_targets targets,
 	struct envelope_header *h, const struct secret **ret_k, struct err *err) must_check;
+
+/* The signature of level ORIGIN that is stored, for this certificate, with the window which
+ * envelope_window_use gave last; NULL if there is none. Borrowed until the next call on w. */
+const struct pre_signature *envelope_window_origin(
+	const struct envelope_windows *w, const uint8_t cert_hash[static ENVELOPE_HASH_LEN]);
+
+/* What to sign so that there is one: envelope_origin_signing for the window which
+ * envelope_window_use gave last. Once a window, and again for another certificate. BUG if no window
+ * is open, TERMINAL. */
+int envelope_window_origin_signing(struct envelope_windows *w, struct envelope_context *ctx,
+	const uint8_t cert_hash[static ENVELOPE_HASH_LEN], struct envelope_signing *ret,
+	struct err *err) must_check;
+
+/* Stores the signature over *signing with the window that it was asked for, in the place of an
+ * older one. False: that window is over; who waits with a message of it can still use the
+ * signature. */
+bool envelope_window_set_origin(struct envelope_windows *w, const struct envelope_signing *signing,
+	const struct pre_signature *signature);
 
 /* Ends every window with this key among its recipients: its record changed. */
 void envelope_window_drop(struct envelope_windows *w, const struct pre_public_key *key);

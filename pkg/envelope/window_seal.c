@@ -14,6 +14,9 @@ struct window {
 	uint32_t n;
 	struct envelope_target *targets;
 	struct envelope_recipient *recipients;
+	struct envelope_signing origin; /* what was asked to be signed; level NONE: nothing */
+	struct pre_signature signature; /* over it, if has_signature */
+	bool has_signature;
 };
 static struct window *window_free(struct window *w)
 {
@@ -264,6 +267,57 @@ int envelope_window_use(struct envelope_windows *w, struct envelope_targets targ
 	memcpy(h->recipients, v->recipients, v->n * sizeof(v->recipients[0]));
 	*ret_k = secret_of(w, slot);
 	return 0;
+}
+
+static struct window *used_last(const struct envelope_windows *w)
+{
+	const uint32_t slot = w->slots.newest;
+
+	return slot == ENVELOPE_NO_SLOT ? NULL : w->windows[slot];
+}
+
+const struct pre_signature *envelope_window_origin(
+	const struct envelope_windows *w, const uint8_t cert_hash[static ENVELOPE_HASH_LEN])
+{
+	const struct window *v = used_last(w);
+
+	if (!v || !v->has_signature ||
+		memcmp(v->origin.cert, cert_hash, sizeof(v->origin.cert)) != 0)
+		return NULL;
+	return &v->signature;
+}
+
+int envelope_window_origin_signing(struct envelope_windows *w, struct envelope_context *ctx,
+	const uint8_t cert_hash[static ENVELOPE_HASH_LEN], struct envelope_signing *ret,
+	struct err *err)
+{
+	struct envelope_header h = {0};
+	struct window *v = used_last(w);
+
+	if (!v)
+		return FAIL(err, ERR_BUG, "no window is open");
+	h.recipient_count = v->n;
+	memcpy(h.recipients, v->recipients, v->n * sizeof(v->recipients[0]));
+	TRY(envelope_origin_signing(
+		ctx, &h, secret_of(w, w->slots.newest), cert_hash, &v->origin, err));
+	v->has_signature = false;
+	*ret = v->origin;
+	return 0;
+}
+
+bool envelope_window_set_origin(struct envelope_windows *w, const struct envelope_signing *signing,
+	const struct pre_signature *signature)
+{
+	for (uint32_t slot = 0; slot < w->slots.max; slot++) {
+		struct window *v = w->windows[slot];
+		if (!v || v->origin.level != ENVELOPE_SENDER_ORIGIN ||
+			memcmp(&v->origin, signing, sizeof(*signing)) != 0)
+			continue;
+		v->signature = *signature;
+		v->has_signature = true;
+		return true;
+	}
+	return false;
 }
 
 void envelope_windows_sweep(struct envelope_windows *w)

@@ -36,6 +36,10 @@ int pre_public_of(struct pre_context *ctx, const struct secret *sk, struct pre_p
 int pre_sign(struct pre_context *ctx, const struct secret *sk, const char *context,
 	struct str message, struct pre_signature *ret, struct err *err) must_check;
 
+/* Signs a COSE Sig_structure; see pre_verify_cose. As pre_sign. INVALID for other bytes. */
+int pre_sign_cose(struct pre_context *ctx, const struct secret *sk, struct str sig_structure,
+	struct pre_signature *ret, struct err *err) must_check;
+
 /* A further key pair that whoever holds sk, and nobody else, derives from it for `label`. Domain
  * strings of ours: never equal to what the stock packages' SecretKeyFactory makes. */
 int pre_derive_key(struct pre_context *ctx, const struct secret *sk, const char *label,

@@ -169,6 +169,10 @@ bool pre_verify_digest(const struct pre_context *ctx, const struct pre_public_ke
 int pre_statement(struct pre_context *ctx, const char *context, struct str message,
 	uint8_t ret[static PRE_HASH_LEN], struct err *err) must_check;
 
+/* The digest of a COSE Sig_structure (pre_verify_cose of pre.h). INVALID for other bytes. */
+int pre_cose_digest(struct pre_context *ctx, struct str sig_structure,
+	uint8_t ret[static PRE_HASH_LEN], struct err *err) must_check;
+
 /* The digest of what the signer of a kfrag signs; a NULL key is one that is not signed. */
 struct pre_kfrag_claim {
 	const uint8_t *id, *commitment, *precursor;

@@ -38,15 +38,31 @@ int pre_sign_digest(const struct pre_context *ctx, const struct secret *sk,
 	return 0;
 }
 
+static int sign_hedged(struct pre_context *ctx, const struct secret *sk,
+	const uint8_t digest[static PRE_HASH_LEN], struct pre_signature *ret, struct err *err)
+{
+	_cleanup_(base_secret_wipe) struct secret extra = {0};
+
+	TRY(base_random(ctx->env, extra.b, sizeof(extra.b), err));
+	return pre_sign_digest(ctx, sk, digest, extra.b, ret->b, err);
+}
+
 int pre_sign(struct pre_context *ctx, const struct secret *sk, const char *context,
 	struct str message, struct pre_signature *ret, struct err *err)
 {
-	_cleanup_(base_secret_wipe) struct secret extra = {0};
 	uint8_t digest[PRE_HASH_LEN];
 
 	TRY(pre_statement(ctx, context, message, digest, err));
-	TRY(base_random(ctx->env, extra.b, sizeof(extra.b), err));
-	return pre_sign_digest(ctx, sk, digest, extra.b, ret->b, err);
+	return sign_hedged(ctx, sk, digest, ret, err);
+}
+
+int pre_sign_cose(struct pre_context *ctx, const struct secret *sk, struct str sig_structure,
+	struct pre_signature *ret, struct err *err)
+{
+	uint8_t digest[PRE_HASH_LEN];
+
+	TRY(pre_cose_digest(ctx, sig_structure, digest, err));
+	return sign_hedged(ctx, sk, digest, ret, err);
 }
 
 int pre_derive_key(struct pre_context *ctx, const struct secret *sk, const char *label,

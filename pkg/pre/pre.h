@@ -124,6 +124,12 @@ bool pre_public_key_eq(const struct pre_public_key *a, const struct pre_public_k
 int pre_verify(struct pre_context *ctx, const struct pre_public_key *key, const char *context,
 	struct str message, const struct pre_signature *sig, struct err *err) must_check;
 
+/* Verifies ECDSA over SHA-256 of a COSE Sig_structure (RFC 9052, 4.4): ES256K. INVALID where the
+ * bytes do not begin as one, with 84 6a "Signature1": they cannot be a statement's, which begins
+ * with 20, nor a kfrag's, whose byte 32 must not be 02 or 03. TAMPERED. */
+int pre_verify_cose(struct pre_context *ctx, const struct pre_public_key *key,
+	struct str sig_structure, const struct pre_signature *sig, struct err *err) must_check;
+
 /* Strict framing, both points, E + V not the identity (INVALID), and the proof s·G == V + h·E
  * (TAMPERED). */
 int pre_capsule_parse(struct pre_context *ctx, const uint8_t *p, size_t n, struct pre_capsule *ret,

@@ -41,6 +41,26 @@ int pre_verify(struct pre_context *ctx, const struct pre_public_key *key, const 
 	return pre_verify_digest(ctx, key, digest, sig->b) ? 0 : PRE_FAIL(err, SIGNATURE);
 }
 
+int pre_cose_digest(struct pre_context *ctx, struct str sig_structure,
+	uint8_t ret[static PRE_HASH_LEN], struct err *err)
+{
+	/* An array of four, and its first item. */
+	if (!base_str_starts(sig_structure, STR("\x84\x6a"
+						"Signature1")) ||
+		(sig_structure.n > PRE_SCALAR_LEN && (sig_structure.p[PRE_SCALAR_LEN] & ~1) == 2))
+		return PRE_FAIL(err, PARSE);
+	return pre_sha256(ctx, &sig_structure, 1, ret, err);
+}
+
+int pre_verify_cose(struct pre_context *ctx, const struct pre_public_key *key,
+	struct str sig_structure, const struct pre_signature *sig, struct err *err)
+{
+	uint8_t digest[PRE_HASH_LEN];
+
+	TRY(pre_cose_digest(ctx, sig_structure, digest, err));
+	return pre_verify_digest(ctx, key, digest, sig->b) ? 0 : PRE_FAIL(err, SIGNATURE);
+}
+
 static size_t claim_key(struct str parts[static 2], const struct pre_public_key *key)
 {
 	static const uint8_t is_signed[] = {0, 1};
