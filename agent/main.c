@@ -1,22 +1,24 @@
-/* functionkey-agent: dispatches to the supervisor, the network half, probes, and the drain. */
-#include "agent/network.h"
+/* functionkey-agent: PID 1 of the sidecar, which runs functionkey-keeper and functionkey-network;
+ * and the probes and the drain, which ask it. Links libc alone (make lint asks): kubelet starts it
+ * every few seconds, and as PID 1 it stays, where relocations of libraries would take a MiB. */
 #include "agent/options.h"
 #include "agent/probe.h"
 #include "agent/supervisor.h"
 #include "crds/endpoint.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-#define SUPERVISOR "functionkey-supervisor"
-#define BACKLOG    128
+#define BACKLOG       128
+#define ARGUMENTS_MAX 64
 
 /* The supervisor's process listens on the peer port, not the network half: as long as the container
  * lives, connections wait instead of being refused. So a refusal is proof that the replica is gone
@@ -47,25 +49,64 @@ static void hold_peer_port(const char *address)
 	(void)setenv(AGENT_PEER_FD_ENV, number, 1);
 }
 
-/* Its arguments are ours, which base_options_start has checked already. */
-static int become_supervisor(int argc, char **argv)
+static void say(const char *line)
 {
-	static char name[] = SUPERVISOR;
-	char self[PATH_MAX], path[PATH_MAX + sizeof(SUPERVISOR) + 1];
-	const ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	(void)argc;
-	if (n <= 0)
-		return AGENT_SUPERVISOR_FAILED;
-	self[n] = 0;
-	(void)snprintf(path, sizeof(path), "%s/" SUPERVISOR, dirname(self));
-	argv[0] = name;
-	(void)execv(path, argv);
-	(void)fprintf(stderr, "functionkey-agent: cannot run %s: %m\n", path);
-	return AGENT_SUPERVISOR_FAILED;
+	(void)fprintf(stderr, "functionkey-agent: %s\n", line);
 }
 
-static int run_network(int argc, char **argv, bool supervised)
+static int64_t boot_ns(void *ctx)
+{
+	struct timespec t = {0};
+
+	(void)ctx;
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* The programs that lie beside this one. */
+struct programs {
+	char folder[PATH_MAX], keeper[PATH_MAX + 32], network[PATH_MAX + 32];
+};
+
+static bool find_programs(struct programs *p)
+{
+	const ssize_t n = readlink("/proc/self/exe", p->folder, sizeof(p->folder) - 1);
+
+	if (n <= 0)
+		return false;
+	p->folder[n] = 0;
+	*strrchr(p->folder, '/') = 0;
+	(void)snprintf(p->keeper, sizeof(p->keeper), "%s/functionkey-keeper", p->folder);
+	(void)snprintf(p->network, sizeof(p->network), "%s/functionkey-network", p->folder);
+	return true;
+}
+
+/* The network half gets our arguments, which were checked, and our environment. */
+static int supervise(int argc, char **argv)
+{
+	char *const keeper_argv[] = {(char[]){"functionkey-keeper"}, NULL};
+	char *network_argv[ARGUMENTS_MAX + 2] = {(char[]){"functionkey-network"}};
+	struct agent_supervisor config = agent_supervisor_defaults();
+	struct programs programs;
+
+	if (argc > ARGUMENTS_MAX || !find_programs(&programs)) {
+		say(argc > ARGUMENTS_MAX ? "too many arguments" : "cannot find itself");
+		return AGENT_SUPERVISOR_USAGE;
+	}
+	for (int i = 1; i < argc; i++)
+		network_argv[i] = argv[i];
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	config.keeper_path = programs.keeper;
+	config.keeper_argv = keeper_argv;
+	config.network_path = programs.network;
+	config.network_argv = network_argv;
+	config.network_env = environ;
+	config.clock.boot_ns = boot_ns;
+	config.say = say;
+	return agent_supervise(&config);
+}
+
+static int run_all(int argc, char **argv)
 {
 	struct agent_options options = {0};
 	struct err err = {0};
@@ -74,19 +115,18 @@ static int run_network(int argc, char **argv, bool supervised)
 	if (!base_options_start(&agent_options_network, argc, argv, &options, &first, &status))
 		return status == 2 ? AGENT_SUPERVISOR_USAGE : status;
 	if (agent_options_complete(&options, &err) < 0) {
-		(void)fprintf(stderr, "functionkey-agent: %s\n", err.msg);
+		say(err.msg);
 		return AGENT_SUPERVISOR_USAGE;
 	}
-	if (!supervised)
-		return agent_network_run(&options);
 	if (options.peer_fd == 0)
 		hold_peer_port(options.peer_address);
-	return become_supervisor(argc, argv);
+	return supervise(argc, argv);
 }
 
 static int run_probe(int argc, char **argv, enum agent_probe probe)
 {
-	const struct env env = base_env_system();
+	/* Not base_env_system: its randomness would bring libcrypto. */
+	const struct env env = {.clock = {.boot_ns = boot_ns}};
 	struct agent_options options = {0};
 	int first = 0, status = 0;
 
@@ -106,12 +146,10 @@ int main(int argc, char **argv)
 	const struct str command = argc > 1 && argv[1][0] != '-' ? base_str(argv[1]) : STR_NULL;
 
 	if (!command.p)
-		return run_network(argc, argv, true);
+		return run_all(argc, argv);
 	argv[1] = argv[0];
 	if (base_str_eq(command, STR("run")))
-		return run_network(argc - 1, argv + 1, true);
-	if (base_str_eq(command, STR("network")))
-		return run_network(argc - 1, argv + 1, false);
+		return run_all(argc - 1, argv + 1);
 	if (base_str_eq(command, STR("drain")))
 		return run_probe(argc - 1, argv + 1, AGENT_PROBE_DRAIN);
 	if (!base_str_eq(command, STR("probe")))

@@ -142,10 +142,8 @@ const struct options agent_options_network = {
 	.summary =
 		"The FunctionKey sidecar: encrypts to functions, opens what is sent to this one.\n"
 		"\n"
-		"  functionkey-agent [run] [OPTION...]     all of it: supervisor, keeper, network "
-		"half\n"
-		"  functionkey-agent network [OPTION...]   the network half, its keeper at "
-		"descriptor 3\n"
+		"  functionkey-agent [run] [OPTION...]     runs functionkey-keeper and "
+		"functionkey-network\n"
 		"  functionkey-agent probe startup|ready|live [--socket PATH]\n"
 		"  functionkey-agent drain [--socket PATH] hands the leadership over",
 	.defs = network_rows,

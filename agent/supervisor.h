@@ -1,7 +1,6 @@
 /* PID 1 of the sidecar: starts the keeper and the network half, and keeps both running. Holds no
- * secrets and speaks to nobody. Layer: agent, of base only what needs libc alone, so that it can
- * be a program of its own without libraries (their relocations alone are over 1 MiB of private
- * memory).
+ * secrets and speaks to nobody. Layer: agent, of base only what needs libc alone, so that
+ * PID 1 has no libraries (their relocations alone are over 1 MiB of private memory).
  *
  * Keeper and network half share a SOCK_SEQPACKET pair, as descriptor 3 of each. The supervisor
  * keeps the network half's end: when the network half dies, the next one gets the same keeper

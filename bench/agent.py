@@ -150,7 +150,7 @@ def starts(world, agent):
         took.append((time.monotonic() - agent.begun) * 1000)
     took.sort()
     line("start.ready", round(statistics.median(took), 1), "ms",
-         "from starting the supervisor to /readyz, leader known, median", 300, runs=len(took),
+         "from starting the agent to /readyz, leader known, median", 300, runs=len(took),
          spread=[round(took[0], 1), round(took[-1], 1)])
 
 
@@ -180,7 +180,7 @@ def first_request(work):
     listener.close()
     took.sort()
     line("start.first-request", round(statistics.median(took), 1), "ms",
-         "from starting the supervisor to the first byte of a request to the API server, median", 10,
+         "from starting the agent to the first byte of a request to the API server, median", 10,
          runs=len(took), spread=[round(took[0], 1), round(took[-1], 1)],
          peer="Go peer (BUDGETS.md, not this run)", peer_value=21)
 

@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export B=${B:-build}
-make -s "$B"/bin/functionkey-{agent,keeper,supervisor} "$B"/test/agent/{agent,records}_bench >&2
+make -s "$B"/bin/functionkey-{agent,keeper,network} "$B"/test/agent/{agent,records}_bench >&2
 exec python3 bench/agent.py

@@ -8,7 +8,7 @@ source bench/lib.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for program in controller agent keeper supervisor; do
+for program in controller agent keeper network; do
 	file=$B/bin/functionkey-$program
 	if [[ ! -x $file ]]; then
 		figure "size.program-$program" null MB null "not built: make build"

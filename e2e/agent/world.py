@@ -86,7 +86,7 @@ class Agent:
         return self
 
     def pids(self):
-        """By program: supervisor, keeper, network."""
+        """By program: agent (the supervisor), keeper, network."""
         found = {}
         for entry in pathlib.Path("/proc").iterdir():
             try:
@@ -95,12 +95,9 @@ class Agent:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except (OSError, ProcessLookupError):
                 continue
-            if len(words) > 1 and words[1] == b"network":
-                found["network"] = int(entry.name)
-            elif words[0].endswith(b"keeper"):
-                found["keeper"] = int(entry.name)
-            elif words[0].endswith(b"supervisor"):
-                found["supervisor"] = int(entry.name)
+            for program in ("agent", "keeper", "network"):
+                if words[0].endswith(b"functionkey-" + program.encode()):
+                    found[program] = int(entry.name)
         return found
 
     def private_bytes(self):

@@ -4,22 +4,30 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// The processes of a sidecar, as their command lines begin.
+// The processes of a sidecar, as their programs' names begin.
 const (
-	Agent   = "functionkey-supervisor" // its container ends with it, keys are lost
-	Network = "functionkey-agent network"
+	Agent   = "functionkey-agent" // its container ends with it, keys are lost
+	Network = "functionkey-network"
 	Keeper  = "functionkey-keeper"
 	All     = "functionkey-"
 )
 
-// Processes of a pod whose command lines begin with what, as this machine numbers them: the node is
-// a few namespaces on it.
+// Whether a command line is that of one of the three that stay: kubelet runs probes beside them.
+func stays(line []byte, what string) bool {
+	words := strings.Split(string(line), "\x00")
+	probes := len(words) > 1 && (words[1] == "probe" || words[1] == "drain")
+	return strings.HasPrefix(path.Base(words[0]), what) && !probes
+}
+
+// Processes of a pod whose programs' names begin with what, as this machine numbers them: the node
+// is a few namespaces on it.
 func Processes(podUID, what string) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -32,7 +40,7 @@ func Processes(podUID, what string) ([]int, error) {
 			continue
 		}
 		line, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
-		if err != nil || !strings.HasPrefix(strings.ReplaceAll(string(line), "\x00", " "), what) {
+		if err != nil || !stays(line, what) {
 			continue
 		}
 		if groups, err := os.ReadFile("/proc/" + e.Name() + "/cgroup"); err == nil && strings.Contains(string(groups), podUID) {

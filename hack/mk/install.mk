@@ -4,7 +4,7 @@
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 install: $(PROGRAMS) install-cli install-lib ## Install programs, shell completion, man pages and libfunctionkey (PREFIX, DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/sbin $(MANDIR)/man8
-	install -m 755 $(addprefix $(B)/bin/functionkey-,controller agent keeper supervisor) $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(addprefix $(B)/bin/functionkey-,controller agent keeper network) $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard docs/man/functionkey-*.8) $(MANDIR)/man8
 
 install-cli: $(B)/bin/kubectl-functionkey ## Install kubectl functionkey alone

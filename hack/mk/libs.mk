@@ -25,9 +25,7 @@ SRC_keeper := $(call not_lib,keeper)
 SRC_cli := $(call not_lib,cli)
 # The simulated world: test code only. It stands before what it takes the place of.
 SRC_sim := $(call not_lib,sim)
-# PID 1 of the sidecar, also a program of its own: without libraries it takes 1.2 MiB less.
-SRC_supervisor := agent/supervisor.c
-ARCHIVES := base kube apitest informer_apitest http bhttp kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper cli supervisor sim
+ARCHIVES := base kube apitest informer_apitest http bhttp kmsg protocol crds pre_public pre_send pre_hold vectors envelope envelope_seal envelope_open controller agent keeper cli sim
 
 # What each archive needs to link, dependants first, and the system libraries behind it.
 NEED_base := base
@@ -50,7 +48,8 @@ NEED_agent := agent protocol crds kmsg kube http bhttp envelope_seal envelope pr
 TEST_NEED_agent := agent keeper protocol crds kmsg kube http bhttp envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_cli := cli functionkey_parts protocol crds kmsg kube envelope_seal envelope pre_send pre_public base
-NEED_supervisor := supervisor base
+# PID 1 of the sidecar: of these what needs no library but libc.
+NEED_sidecar := agent crds base
 NEED_sim := sim $(TEST_NEED_agent)
 SYS_base := -lcrypto
 SYS_kmsg := -lcrypto
@@ -96,9 +95,9 @@ $(B)/bin/$(1): $(B)/obj/$(2:.c=.o) $$(call archives,$$(NEED_$(3)))
 endif
 endef
 $(eval $(call program_rule,functionkey-controller,controller/main.c,controller))
-$(eval $(call program_rule,functionkey-agent,agent/main.c,agent))
+$(eval $(call program_rule,functionkey-agent,agent/main.c,sidecar))
+$(eval $(call program_rule,functionkey-network,agent/network_main.c,agent))
 $(eval $(call program_rule,functionkey-keeper,keeper/main.c,keeper))
-$(eval $(call program_rule,functionkey-supervisor,agent/supervisor_main.c,supervisor))
 $(eval $(call program_rule,kubectl-functionkey,cli/main.c,cli))
 $(eval $(call program_rule,pre-vectors,pkg/pre/vectors_main.c,vectors))
 $(eval $(call program_rule,envelope-tool,pkg/envelope/tool_main.c,envelope))
