@@ -1,9 +1,12 @@
 /* Who may read and write in a namespace: RoleBindings while it is opted in, none else. Agents run
  * as the service accounts of their pods; senders of other namespaces are named by the recipient's
- * annotation functionkey.dev/senders ("ns1,ns2" or "*"). */
+ * annotation functionkey.dev/senders ("ns1,ns2" or "*"). All of them belong to the agents'
+ * ClusterRole: the garbage collector takes them when FunctionKey is uninstalled, by whatever way.
+ */
 #include "controller/access.h"
 #include "controller/runner_internal.h"
 
+#define AGENT_ROLE     "functionkey-agent"
 #define AGENT_BINDING  "functionkey-agent"
 #define READER_BINDING "functionkey-senders"
 #define ALL_GROUP      "system:serviceaccounts"
@@ -43,39 +46,102 @@ int controller_access_groups(struct str senders, struct buf *b, struct err *err)
 	return 0;
 }
 
-/* 1: a write was started; 0: it is as it should be. */
-static int ensure_binding(struct controller_job *job, struct str ns, const char *name,
-	const char *role, struct str groups, struct err *err)
+enum controller_access controller_access_step(const struct controller_owned *is, struct str groups)
+{
+	if (groups.n == 0)
+		return is ? CONTROLLER_ACCESS_UNBIND : CONTROLLER_ACCESS_FINE;
+	return is && is->owners > 0 && base_str_eq(is->subjects, groups) ? CONTROLLER_ACCESS_FINE
+									 : CONTROLLER_ACCESS_BIND;
+}
+
+static int step(struct controller_job *job, struct str role_uid, struct err *err);
+
+static void role_looked_up(void *ctx, const struct kube_response *resp, const struct err *err)
+{
+	struct controller_job *job = ctx;
+	struct err why = {0};
+	void *object = NULL;
+	int r = 0;
+
+	/* No role: somebody uninstalls, or will install. */
+	if (err) {
+		controller_job_end(job, err);
+		return;
+	}
+	r = kube_kind_decode(&controller_meta_kind, resp->body, &object, &why);
+	if (r == 0) {
+		r = step(job, ((const struct kube_meta *)object)->uid, &why);
+		kube_kind_free(&controller_meta_kind, object);
+	}
+	if (r < 0)
+		controller_job_end(job, &why);
+	else if (r == 0)
+		controller_job_end(job, NULL);
+}
+
+static int look_up_role(struct controller_job *job, struct err *err)
+{
+	const struct kube_request request = {
+		.verb = KUBE_GET, .resource = &controller_clusterroles, .name = STR(AGENT_ROLE)};
+
+	TRY(kube_start(job->r->core->client, &request, role_looked_up, job, NULL, err));
+	return 1;
+}
+
+static int bind_role(struct controller_job *job, struct kube_request *request, const char *role,
+	struct str groups, struct str role_uid, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
+	const struct controller_owner owner = {
+		STR("rbac.authorization.k8s.io/v1"), STR("ClusterRole"), STR(AGENT_ROLE), role_uid};
+
+	TRY(controller_body_rolebinding(
+		request->ns, request->name, base_str(role), groups, &owner, &b, err));
+	request->verb = KUBE_APPLY;
+	request->force = true;
+	request->body = base_buf_str(&b);
+	TRY(controller_job_write(job, request, err));
+	return 1;
+}
+
+static int unbind_role(struct controller_job *job, struct kube_request *request,
+	const struct controller_owned *is, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
+
+	TRY(kube_delete_options_add(&b, is->meta.uid, STR_NULL, NULL, err));
+	request->verb = KUBE_DELETE;
+	request->body = base_buf_str(&b);
+	TRY(controller_job_write(job, request, err));
+	return 1;
+}
+
+/* 1: a request was started; 0: it is as it should be. role_uid is empty until it was asked for. */
+static int ensure_binding(struct controller_job *job, const char *name, const char *role,
+	struct str groups, struct str role_uid, struct err *err)
+{
+	const struct str ns = controller_job_ns(job);
 	const struct controller_owned *is =
 		controller_world_rolebinding(job->r->world, ns, base_str(name));
 	struct kube_request request = {.resource = &controller_rolebindings,
 		.ns = ns,
 		.name = base_str(name),
-		.field_manager = CONTROLLER_FIELD_MANAGER,
-		.force = true};
+		.field_manager = CONTROLLER_FIELD_MANAGER};
 
-	if (groups.n == 0 && !is)
+	const enum controller_access need = controller_access_step(is, groups);
+
+	if (need == CONTROLLER_ACCESS_FINE)
 		return 0;
-	if (groups.n && is && base_str_eq(is->subjects, groups))
-		return 0;
-	if (groups.n) {
-		request.verb = KUBE_APPLY;
-		TRY(controller_body_rolebinding(
-			ns, base_str(name), base_str(role), groups, &b, err));
-	} else {
-		request.verb = KUBE_DELETE;
-		TRY(kube_delete_options_add(&b, is->meta.uid, STR_NULL, NULL, err));
-	}
-	request.body = base_buf_str(&b);
-	TRY(controller_job_write(job, &request, err));
-	return 1;
+	if (need == CONTROLLER_ACCESS_UNBIND)
+		return unbind_role(job, &request, is, err);
+	return role_uid.n ? bind_role(job, &request, role, groups, role_uid, err)
+			  : look_up_role(job, err);
 }
 
-int controller_start_access(struct controller_job *job, struct str ns, struct err *err)
+static int step(struct controller_job *job, struct str role_uid, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf senders = base_buf(CONTROLLER_GROUPS_MAX);
+	const struct str ns = controller_job_ns(job);
 	const struct controller_namespace *space = controller_world_namespace(job->r->world, ns);
 	char group[100] = "";
 
@@ -84,12 +150,17 @@ int controller_start_access(struct controller_job *job, struct str ns, struct er
 	if (space)
 		(void)snprintf(group, sizeof(group), ALL_GROUP ":%.*s", STR_FMT(ns));
 	const int r =
-		ensure_binding(job, ns, AGENT_BINDING, "functionkey-agent", base_str(group), err);
+		ensure_binding(job, AGENT_BINDING, AGENT_ROLE, base_str(group), role_uid, err);
 	if (r != 0)
 		return r;
 	/* Afterwards: an annotation that is refused must not cost the agents their rights. */
 	if (space)
 		TRY(controller_access_groups(space->senders, &senders, err));
 	return ensure_binding(
-		job, ns, READER_BINDING, "functionkey-reader", base_buf_str(&senders), err);
+		job, READER_BINDING, "functionkey-reader", base_buf_str(&senders), role_uid, err);
+}
+
+int controller_start_access(struct controller_job *job, struct err *err)
+{
+	return step(job, STR_NULL, err);
 }

@@ -76,12 +76,49 @@ static void test_how_many(void **state)
 	base_buf_clear(&b);
 }
 
+static const struct {
+	const char *name;
+	bool is;
+	struct controller_owned binding;
+	const char *groups;
+	enum controller_access want;
+} steps[] = {
+	{"not there, not wanted", false, {.owners = 0}, "", CONTROLLER_ACCESS_FINE},
+	{"not there", false, {.owners = 0}, G ":a", CONTROLLER_ACCESS_BIND},
+	{"as it should be", true, {.subjects = STR(G ":a"), .owners = 1}, G ":a",
+		CONTROLLER_ACCESS_FINE},
+	{"with an owner of somebody else beside ours", true, {.subjects = STR(G ":a"), .owners = 2},
+		G ":a", CONTROLLER_ACCESS_FINE},
+	{"of a version that gave it no owner", true, {.subjects = STR(G ":a")}, G ":a",
+		CONTROLLER_ACCESS_BIND},
+	{"for others", true, {.subjects = STR(G ":b"), .owners = 1}, G ":a",
+		CONTROLLER_ACCESS_BIND},
+	{"for fewer", true, {.subjects = STR(G ":a"), .owners = 1}, G ":a " G ":b",
+		CONTROLLER_ACCESS_BIND},
+	{"without a note of whom it is for", true, {.owners = 1}, G ":a", CONTROLLER_ACCESS_BIND},
+	{"not wanted any more", true, {.subjects = STR(G ":a"), .owners = 1}, "",
+		CONTROLLER_ACCESS_UNBIND},
+	{"not wanted, and without an owner", true, {.owners = 0}, "", CONTROLLER_ACCESS_UNBIND},
+};
+
+static void test_steps(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		const enum controller_access have = controller_access_step(
+			steps[i].is ? &steps[i].binding : NULL, base_str(steps[i].groups));
+		if (have != steps[i].want)
+			fail_msg("%s: %d", steps[i].name, have);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_nul_is_no_name),
 		cmocka_unit_test(test_how_many),
+		cmocka_unit_test(test_steps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

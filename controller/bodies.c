@@ -246,7 +246,7 @@ static int write_subjects(struct kube_writer *w, struct str groups, struct err *
 }
 
 int controller_body_rolebinding(struct str ns, struct str name, struct str role, struct str groups,
-	struct buf *b, struct err *err)
+	const struct controller_owner *owner, struct buf *b, struct err *err)
 {
 	struct kube_writer w = kube_writer(b);
 
@@ -254,6 +254,7 @@ int controller_body_rolebinding(struct str ns, struct str name, struct str role,
 	TRY(kube_write_key_object(&w, "metadata", err));
 	TRY(kube_write_key_text(&w, "name", name, err));
 	TRY(kube_write_key_text(&w, "namespace", ns, err));
+	TRY(write_owner(&w, owner, err));
 	TRY(kube_write_key_object(&w, "labels", err));
 	TRY(kube_write_key_text(&w, "app.kubernetes.io/managed-by", STR(MANAGED_BY), err));
 	TRY(kube_write_end(&w, err));

@@ -35,6 +35,6 @@ int controller_body_slice(
 
 /* To be applied: a RoleBinding of a ClusterRole to groups ("group group …"). */
 int controller_body_rolebinding(struct str ns, struct str name, struct str role, struct str groups,
-	struct buf *b, struct err *err) must_check;
+	const struct controller_owner *owner, struct buf *b, struct err *err) must_check;
 
 #endif

@@ -75,8 +75,8 @@ static int slice(const struct scene *s, struct buf *b, struct err *err)
 
 static int rolebinding(const struct scene *s, struct buf *b, struct err *err)
 {
-	return controller_body_rolebinding(
-		s->v.ns, STR("functionkey-senders"), STR("functionkey-reader"), s->groups, b, err);
+	return controller_body_rolebinding(s->v.ns, STR("functionkey-senders"),
+		STR("functionkey-reader"), s->groups, &s->owner, b, err);
 }
 
 #define OWNER                                                                                \
@@ -140,7 +140,7 @@ static const struct body {
 	{"rolebinding", rolebinding, &controller_rolebinding_kind,
 		"{\"apiVersion\":\"rbac.authorization.k8s.io/"
 		"v1\",\"kind\":\"RoleBinding\",\"metadata\":"
-		"{\"name\":\"functionkey-senders\",\"namespace\":\"shop\",\"labels\":"
+		"{\"name\":\"functionkey-senders\",\"namespace\":\"shop\"," OWNER ",\"labels\":"
 		"{\"app.kubernetes.io/managed-by\":\"functionkey-controller\"},\"annotations\":"
 		"{\"functionkey.dev/subjects\":\"system:serviceaccounts:far "
 		"system:serviceaccounts:shop\"}},\"roleRef\":{\"apiGroup\":"
@@ -267,9 +267,11 @@ static void test_read_again(void **state)
 		if (bodies[i].write == slice)
 			assert_true(base_str_eq(
 				((struct controller_slice *)object)->address, s.leader.endpoint));
-		if (bodies[i].write == rolebinding)
-			assert_true(base_str_eq(
-				((struct controller_owned *)object)->subjects, s.groups));
+		if (bodies[i].write == rolebinding) {
+			const struct controller_owned *owned = object;
+			assert_true(base_str_eq(owned->subjects, s.groups));
+			assert_int_equal(owned->owners, 1);
+		}
 		kube_kind_free(bodies[i].kind, object);
 	}
 }

@@ -99,18 +99,11 @@ int controller_start_release(struct controller_job *job, const struct controller
 
 /* -- creating -- */
 
-static struct str job_ns(const struct controller_job *job)
-{
-	const struct str key = base_str(job->key);
-
-	return base_str_sub(key, 0, base_str_find(key, '/', 0));
-}
-
 static struct controller_view job_view(const struct controller_job *job)
 {
 	const struct str key = base_str(job->key);
 
-	return (struct controller_view){.ns = job_ns(job),
+	return (struct controller_view){.ns = controller_job_ns(job),
 		.revision = base_str_sub(key, base_str_find(key, '/', 0) + 1, key.n)};
 }
 

@@ -17,6 +17,8 @@ const struct kube_resource controller_slices = {
 	"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true};
 const struct kube_resource controller_rolebindings = {
 	"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true};
+const struct kube_resource controller_clusterroles = {
+	"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false};
 const struct kube_resource controller_replicasets = {
 	"apps", "v1", "replicasets", "ReplicaSet", true};
 const struct kube_resource controller_controllerrevisions = {
@@ -215,6 +217,8 @@ static const struct kube_field rolebinding_fields[] = {
 	KUBE_META_FIELDS(struct controller_owned, meta),
 	{"/metadata/annotations/functionkey.dev~1subjects", KUBE_FIELD_TEXT, CONTROLLER_GROUPS_MAX,
 		offsetof(struct controller_owned, subjects)},
+	{"/metadata/ownerReferences", KUBE_FIELD_COUNT, 0,
+		offsetof(struct controller_owned, owners)},
 };
 static const struct kube_projection rolebinding_projection = {
 	rolebinding_fields, ARRAY_LEN(rolebinding_fields), sizeof(struct controller_owned)};

@@ -9,7 +9,7 @@
 #include "pkg/kube/projection.h"
 
 extern const struct kube_resource controller_leases, controller_namespaces, controller_services,
-	controller_slices, controller_rolebindings, controller_replicasets,
+	controller_slices, controller_rolebindings, controller_clusterroles, controller_replicasets,
 	controller_controllerrevisions, controller_jobs, controller_knative_revisions;
 
 /* The conditions that the controller keeps on a Leader record, in the order of the record. */
@@ -103,6 +103,7 @@ struct controller_owned {
 	struct kube_meta meta;
 	struct str revision; /* label; empty on RoleBindings */
 	struct str subjects; /* RoleBinding: "group group …"; empty on Services */
+	int64_t owners;      /* RoleBinding: how many; 0 on Services */
 };
 extern const struct kube_kind controller_service_kind, controller_rolebinding_kind;
 

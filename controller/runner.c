@@ -111,6 +111,13 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 	controller_job_end(job, err);
 }
 
+struct str controller_job_ns(const struct controller_job *job)
+{
+	const struct str key = base_str(job->key);
+
+	return base_str_sub(key, 0, base_str_find(key, '/', 0));
+}
+
 int controller_job_write(
 	struct controller_job *job, const struct kube_request *request, struct err *err)
 {
@@ -277,7 +284,7 @@ static int begin(struct controller_job *job, struct str key, struct err *err)
 	const size_t slash = base_str_find(key, '/', 0);
 
 	if (slash + 1 >= key.n)
-		return controller_start_access(job, base_str_sub(key, 0, slash), err);
+		return controller_start_access(job, err);
 	job->state = state_of(job->r, key, err);
 	return job->state ? reconcile(job, key, err) : -ERR_NOMEM;
 }

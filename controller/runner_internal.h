@@ -60,6 +60,9 @@ struct controller_runner {
 /* Ends a job: err NULL: look again; else later, with back-off. Frees it. */
 void controller_job_end(struct controller_job *job, const struct err *err);
 
+/* The namespace of the key in hand. */
+struct str controller_job_ns(const struct controller_job *job);
+
 /* Sends a body; the job ends with the answer. */
 int controller_job_write(
 	struct controller_job *job, const struct kube_request *request, struct err *err) must_check;
@@ -71,7 +74,7 @@ int controller_start_create(struct controller_job *job, const struct controller_
 	const struct controller_plan *plan, struct err *err) must_check;
 int controller_start_adopt(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, struct err *err) must_check;
-int controller_start_access(struct controller_job *job, struct str ns, struct err *err) must_check;
+int controller_start_access(struct controller_job *job, struct err *err) must_check;
 
 /* Tells people: one event on the Leader record. reason and action are literals. */
 void controller_tell(struct controller_runner *r, const struct controller_view *v, bool warning,
