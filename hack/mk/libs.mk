@@ -43,9 +43,9 @@ NEED_protocol := protocol crds kmsg kube pre_public base
 # Tests of the pure steps sign what they then verify.
 TEST_NEED_protocol := protocol crds kmsg kube pre_hold pre_send pre_public base
 NEED_controller := controller protocol crds kmsg kube http pre_public base
-NEED_agent := agent protocol crds kmsg kube http bhttp envelope_seal envelope pre_send pre_public base
+NEED_agent := agent protocol crds kmsg http kube bhttp envelope_seal envelope pre_send pre_public base
 # Tests of the agent have real keepers in process.
-TEST_NEED_agent := agent keeper protocol crds kmsg kube http bhttp envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+TEST_NEED_agent := agent keeper protocol crds kmsg http kube bhttp envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_cli := cli functionkey_parts protocol crds kmsg kube envelope_seal envelope pre_send pre_public base
 # PID 1 of the sidecar: of these what needs no library but libc.

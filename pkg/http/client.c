@@ -361,13 +361,16 @@ static int fill(struct http_call *call, const struct http_call_request *r, struc
 	call->easy = curl_easy_init();
 	if (!call->easy)
 		return FAIL(err, ERR_NOMEM, "libcurl");
-	TRY(base_buf_addf(&url, err, "http://%s/", r->address));
+	const bool local = r->address[0] == '/';
+	TRY(base_buf_addf(&url, err, "http://%s/", local ? "localhost" : r->address));
 	call->url = base_strndup((const char *)url.data, url.len);
 	if (!call->url)
 		return FAIL(err, ERR_NOMEM, "address");
 	TRY(add_defaults(call, r->host, err));
-	const CURLcode code = set_limits(call->easy, r) | set_functions(call, call->easy) |
-			      set_body(call, call->easy, r);
+	CURLcode code = set_limits(call->easy, r) | set_functions(call, call->easy) |
+			set_body(call, call->easy, r);
+	if (local)
+		code |= curl_easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH, r->address);
 	return code == CURLE_OK ? 0 : FAIL(err, ERR_NOMEM, "libcurl refuses an option");
 }
 

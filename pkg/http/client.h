@@ -39,7 +39,7 @@ struct http_call_ops {
 
 struct http_call_request {
 	const char *method;
-	const char *address; /* "10.1.2.3:9472", "[::1]:80", "name:80" */
+	const char *address; /* "10.1.2.3:9472", "[::1]:80", "name:80"; "/path" of a unix socket */
 	const char *host;    /* the header */
 	const char *target;  /* "/path?query", sent as it is */
 	bool has_body;       /* else neither Content-Length nor chunks are sent */
