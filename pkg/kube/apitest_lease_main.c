@@ -7,14 +7,6 @@
 #define DEADLINE_S 2
 #define RETRY_S    1
 
-static const struct kube_resource leases = {
-	.group = "coordination.k8s.io",
-	.version = "v1",
-	.plural = "leases",
-	.kind = "Lease",
-	.namespaced = true,
-};
-
 struct contender {
 	struct kube_lease *lease;
 	unsigned won, lost;
@@ -108,7 +100,7 @@ static int64_t run_for(struct election *e, int64_t ns, const bool *done, const u
 static struct kube_request lease_request(struct election *e, enum kube_verb verb, struct str body)
 {
 	return (struct kube_request){.verb = verb,
-		.resource = &leases,
+		.resource = &kube_lease_resource,
 		.ns = e->t->ns,
 		.name = STR("elected"),
 		.body = body};
@@ -267,7 +259,7 @@ void apitest_events(struct apitest *t)
 	const struct kube_events_options options = {
 		.controller = "functionkey.dev/apitest", .instance = STR("apitest-1")};
 	const struct kube_event event = {
-		.resource = &leases,
+		.resource = &kube_lease_resource,
 		.regarding = {.ns = t->ns, .name = STR("elected")},
 		.type = KUBE_EVENT_WARNING,
 		.reason = "SomethingHappened",

@@ -1,30 +1,11 @@
-#include "pkg/kube/test_world.h"
+#include "pkg/kube/test_calls.h"
 
 #include <signal.h>
 
-#define NO_401 "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
-#define NO_409                                                \
-	"HTTP/1.1 409 Conflict\r\nContent-Length: 57\r\n\r\n" \
-	"{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"newer\"}  "
-#define CHUNKED                                                 \
-	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" \
-	"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n"
-#define CHUNK_CUT "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, w"
-
-static const struct kube_resource leases = {
-	.group = "coordination.k8s.io",
-	.version = "v1",
-	.plural = "leases",
-	.kind = "Lease",
-	.namespaced = true,
-};
-
 struct world {
 	struct test_world t;
-	unsigned done, streams_ended, chunks;
-	int status;
-	struct err err;
-	char body[256];
+	struct test_result got; /* of a call, or of a stream but for done */
+	unsigned streams_ended, chunks;
 	int stop_with; /* what on_bytes returns */
 	bool cancel_in_bytes, pause_in_bytes;
 	struct kube_call *call;
@@ -37,39 +18,11 @@ static void start_world(
 	test_world_start(&w->t, answers, n, token, NULL);
 }
 
-static void on_done(void *ctx, const struct kube_response *resp, const struct err *err)
-{
-	struct world *w = ctx;
-
-	w->done++;
-	w->err = err ? *err : (struct err){0};
-	w->status = resp ? resp->status : 0;
-	if (resp)
-		(void)snprintf(w->body, sizeof(w->body), "%.*s", STR_FMT(resp->body));
-}
-
-static struct kube_request request(enum kube_verb verb, uint32_t timeout_ms)
-{
-	return (struct kube_request){
-		.verb = verb,
-		.resource = &leases,
-		.ns = STR("default"),
-		.name = verb == KUBE_LIST || verb == KUBE_CREATE ? STR_NULL : STR("a/b"),
-		.body = verb == KUBE_GET || verb == KUBE_LIST || verb == KUBE_DELETE
-				? STR_NULL
-				: STR("{\"a\":1}"),
-		.timeout_ms = timeout_ms,
-		.field_manager = "m",
-	};
-}
-
-#define CLOSE .close = true
-
 static int on_status(void *ctx, int status)
 {
 	struct world *w = ctx;
 
-	w->status = status;
+	w->got.status = status;
 	return 0;
 }
 
@@ -78,8 +31,9 @@ static int on_bytes(void *ctx, const uint8_t *p, size_t n)
 	struct world *w = ctx;
 
 	w->chunks++;
-	const size_t have = strlen(w->body);
-	(void)snprintf(w->body + have, sizeof(w->body) - have, "%.*s", (int)n, (const char *)p);
+	const size_t have = strlen(w->got.body);
+	(void)snprintf(
+		w->got.body + have, sizeof(w->got.body) - have, "%.*s", (int)n, (const char *)p);
 	if (w->cancel_in_bytes)
 		kube_cancel(w->call);
 	if (w->pause_in_bytes)
@@ -92,7 +46,7 @@ static void on_end(void *ctx, const struct err *err)
 	struct world *w = ctx;
 
 	w->streams_ended++;
-	w->err = err ? *err : (struct err){0};
+	w->got.err = err ? *err : (struct err){0};
 }
 
 static const struct kube_stream_handler handler = {
@@ -100,7 +54,7 @@ static const struct kube_stream_handler handler = {
 
 static void start_stream(struct world *w, const char *row, uint32_t idle_ms)
 {
-	struct kube_request r = request(KUBE_LIST, 0);
+	struct kube_request r = test_request(KUBE_LIST, 0);
 
 	r.class = KUBE_CLASS_WATCH;
 	r.query = STR("watch=true");
@@ -136,10 +90,12 @@ static void test_streams(void **state)
 		w.stop_with = stream_rows[i].stop_with;
 		start_stream(&w, stream_rows[i].name, stream_rows[i].idle_ms);
 		test_world_until(&w.t, &w.streams_ended, 1);
-		if (w.err.class != stream_rows[i].class || w.status != stream_rows[i].status ||
-			strncmp(w.body, stream_rows[i].body, strlen(stream_rows[i].body)) != 0)
+		if (w.got.err.class != stream_rows[i].class ||
+			w.got.status != stream_rows[i].status ||
+			strncmp(w.got.body, stream_rows[i].body, strlen(stream_rows[i].body)) != 0)
 			fail_msg("%s: %s, status %d, '%s': %s", stream_rows[i].name,
-				base_err_class_name(w.err.class), w.status, w.body, w.err.msg);
+				base_err_class_name(w.got.err.class), w.got.status, w.got.body,
+				w.got.err.msg);
 		test_world_stop(&w.t);
 	}
 }
@@ -179,8 +135,8 @@ static void test_stream_pauses(void **state)
 	w.pause_in_bytes = false;
 	kube_stream_resume(w.call);
 	test_world_until(&w.t, &w.streams_ended, 1);
-	assert_int_equal(w.err.class, ERR_OK);
-	assert_string_equal(w.body, "hello, world");
+	assert_int_equal(w.got.err.class, ERR_OK);
+	assert_string_equal(w.got.body, "hello, world");
 	test_world_stop(&w.t);
 }
 
@@ -190,7 +146,7 @@ static void free_in_done(void *ctx, const struct kube_response *resp, const stru
 
 	(void)resp;
 	(void)err;
-	w->done++;
+	w->got.done++;
 	w->t.client = kube_client_free(w->t.client);
 }
 
@@ -210,12 +166,12 @@ static void test_client_freed_by_a_callback(void **state)
 	static const struct test_answer answers[] = {{CHUNKED, .piece = 4}};
 	static const struct kube_stream_handler frees = {
 		.on_bytes = free_in_bytes, .on_end = on_end};
-	struct kube_request r = request(KUBE_LIST, 0);
+	struct kube_request r = test_request(KUBE_LIST, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
-	assert_ok("other", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	assert_ok("other", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
 	assert_ok("frees", kube_start(w.t.client, &r, free_in_done, &w, NULL, err));
 	while (w.t.client)
 		test_world_turn(&w.t);

@@ -1,4 +1,4 @@
-#include "pkg/kube/test_world.h"
+#include "pkg/kube/test_calls.h"
 
 #include <signal.h>
 
@@ -11,16 +11,8 @@
 	"0\r\n\r\n"
 #define NO_500  "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"
 #define NO_503R "HTTP/1.1 503 Oh\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
-#define NO_401  "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
-#define NO_409                                                \
-	"HTTP/1.1 409 Conflict\r\nContent-Length: 57\r\n\r\n" \
-	"{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"newer\"}  "
 #define SHORT   "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
 #define GARBAGE "SSH-2.0-OpenSSH_9.2\r\n"
-#define CHUNKED                                                 \
-	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" \
-	"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n"
-#define CHUNK_CUT "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, w"
 #define WARNED                                                                       \
 	"HTTP/1.1 200 OK\r\nWarning: 299 - \"old \\\"thing\\\"\", 299 - \"two\"\r\n" \
 	"Content-Length: 16\r\n\r\n" OK_BODY
@@ -28,20 +20,9 @@
 	"HTTP/1.1 200 OK\r\nContent-Length: 66\r\n\r\n" \
 	"{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Expired\",\"code\":410}"
 
-static const struct kube_resource leases = {
-	.group = "coordination.k8s.io",
-	.version = "v1",
-	.plural = "leases",
-	.kind = "Lease",
-	.namespaced = true,
-};
-
 struct world {
 	struct test_world t;
-	unsigned done;
-	int status;
-	struct err err;
-	char body[256];
+	struct test_result got;
 	unsigned warnings;
 	char warning[64];
 	bool refuse_writes;
@@ -66,33 +47,6 @@ static void start_world(
 	test_world_start(&w->t, answers, n, token, &options);
 }
 
-static void on_done(void *ctx, const struct kube_response *resp, const struct err *err)
-{
-	struct world *w = ctx;
-
-	w->done++;
-	w->err = err ? *err : (struct err){0};
-	w->status = resp ? resp->status : 0;
-	if (resp)
-		(void)snprintf(w->body, sizeof(w->body), "%.*s", STR_FMT(resp->body));
-}
-
-static struct kube_request request(enum kube_verb verb, uint32_t timeout_ms)
-{
-	return (struct kube_request){
-		.verb = verb,
-		.resource = &leases,
-		.ns = STR("default"),
-		.name = verb == KUBE_LIST || verb == KUBE_CREATE ? STR_NULL : STR("a/b"),
-		.body = verb == KUBE_GET || verb == KUBE_LIST || verb == KUBE_DELETE
-				? STR_NULL
-				: STR("{\"a\":1}"),
-		.timeout_ms = timeout_ms,
-		.field_manager = "m",
-	};
-}
-
-#define CLOSE .close = true
 static const struct {
 	const char *name;
 	enum kube_verb verb;
@@ -135,14 +89,15 @@ static void test_rows(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct world w;
-		const struct kube_request r = request(rows[i].verb, rows[i].timeout_ms);
+		const struct kube_request r = test_request(rows[i].verb, rows[i].timeout_ms);
 		start_world(&w, rows[i].answers, rows[i].n, NULL);
-		assert_ok(rows[i].name, kube_start(w.t.client, &r, on_done, &w, NULL, err));
-		assert_int_equal(w.done, 0);
-		test_world_until(&w.t, &w.done, 1);
-		if (w.err.class != rows[i].class || w.err.detail != rows[i].detail)
+		assert_ok(rows[i].name, kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+		assert_int_equal(w.got.done, 0);
+		test_world_until(&w.t, &w.got.done, 1);
+		if (w.got.err.class != rows[i].class || w.got.err.detail != rows[i].detail)
 			fail_msg("%s: %s, detail %d: %s", rows[i].name,
-				base_err_class_name(w.err.class), w.err.detail, w.err.msg);
+				base_err_class_name(w.got.err.class), w.got.err.detail,
+				w.got.err.msg);
 		if (rows[i].requests && w.t.server.requests != rows[i].requests)
 			fail_msg("%s: %zu requests", rows[i].name, w.t.server.requests);
 		test_world_stop(&w.t);
@@ -152,14 +107,14 @@ static void test_rows(void **state)
 static void test_what_is_sent(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200}};
-	struct kube_request r = request(KUBE_APPLY, 5000);
+	struct kube_request r = test_request(KUBE_APPLY, 5000);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, " s3cret\n");
 	r.force = true;
-	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 1);
+	assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 1);
 	const char *head = w.t.server.heads[0];
 	assert_non_null(strstr(head,
 		"PATCH /prefix/apis/coordination.k8s.io/v1/namespaces/default/leases/a%2Fb"
@@ -170,7 +125,7 @@ static void test_what_is_sent(void **state)
 		strstr(head, "\r\nUser-Agent: unit/1 (linux/amd64) kubernetes/unknown\r\n"));
 	assert_null(strstr(head, "Expect:"));
 	assert_non_null(strstr(head, "\r\n\r\n{\"a\":1}"));
-	assert_string_equal(w.body, OK_BODY);
+	assert_string_equal(w.got.body, OK_BODY);
 	assert_int_equal(kube_client_stats(w.t.client)->requests[KUBE_CLASS_API][KUBE_APPLY][1], 1);
 	test_world_stop(&w.t);
 }
@@ -186,16 +141,16 @@ static void test_write_is_sent_once_on_a_kept_connection(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		struct world w;
-		struct kube_request r = request(KUBE_GET, 0);
+		struct kube_request r = test_request(KUBE_GET, 0);
 		start_world(&w, answers, 3, NULL);
-		assert_ok("get", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-		test_world_until(&w.t, &w.done, 1);
-		r = request(verbs[i], 0);
-		assert_ok("write", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-		test_world_until(&w.t, &w.done, 2);
+		assert_ok("get", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+		test_world_until(&w.t, &w.got.done, 1);
+		r = test_request(verbs[i], 0);
+		assert_ok("write", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+		test_world_until(&w.t, &w.got.done, 2);
 		assert_int_equal(w.t.server.requests, 2);
-		assert_int_equal(w.err.class, ERR_TRANSIENT);
-		assert_int_equal(w.err.detail, 0);
+		assert_int_equal(w.got.err.class, ERR_TRANSIENT);
+		assert_int_equal(w.got.err.detail, 0);
 		test_world_stop(&w.t);
 	}
 }
@@ -204,25 +159,25 @@ static void test_401_reads_the_token_again_once(void **state)
 {
 	static const struct test_answer heals[] = {{NO_401}, {OK_200}};
 	static const struct test_answer never[] = {{NO_401}};
-	struct kube_request r = request(KUBE_CREATE, 0);
+	struct kube_request r = test_request(KUBE_CREATE, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, heals, 2, "old");
-	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
 	while (!w.t.server.requests)
 		test_world_turn(&w.t);
 	test_write_file(w.t.token_path, "new");
-	test_world_until(&w.t, &w.done, 1);
-	assert_int_equal(w.err.class, ERR_OK);
+	test_world_until(&w.t, &w.got.done, 1);
+	assert_int_equal(w.got.err.class, ERR_OK);
 	assert_non_null(strstr(w.t.server.heads[0], "Bearer old"));
 	assert_non_null(strstr(w.t.server.heads[1], "Bearer new"));
 	test_world_stop(&w.t);
 
 	start_world(&w, never, 1, "old");
-	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 1);
-	assert_int_equal(w.err.class, ERR_DENIED);
+	assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 1);
+	assert_int_equal(w.got.err.class, ERR_DENIED);
 	assert_int_equal(w.t.server.requests, 2);
 	test_world_stop(&w.t);
 }
@@ -230,14 +185,14 @@ static void test_401_reads_the_token_again_once(void **state)
 static void test_no_token_is_denied_without_a_request(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200}};
-	const struct kube_request r = request(KUBE_GET, 0);
+	const struct kube_request r = test_request(KUBE_GET, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, " \n");
-	assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 1);
-	assert_int_equal(w.err.class, ERR_DENIED);
+	assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 1);
+	assert_int_equal(w.got.err.class, ERR_DENIED);
 	assert_int_equal(w.t.server.requests, 0);
 	test_world_stop(&w.t);
 }
@@ -245,44 +200,45 @@ static void test_no_token_is_denied_without_a_request(void **state)
 static void test_bad_requests_do_not_start(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200}};
-	struct kube_request r = request(KUBE_DELETE, 0);
+	struct kube_request r = test_request(KUBE_DELETE, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	r.name = STR_NULL;
-	assert_class("no name", ERR_INVALID, kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	r = request(KUBE_GET, 0);
+	assert_class(
+		"no name", ERR_INVALID, kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	r = test_request(KUBE_GET, 0);
 	r.ns = STR("..");
-	assert_class("dots", ERR_INVALID, kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	assert_class("dots", ERR_INVALID, kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
 	test_world_stop(&w.t);
 }
 
 static void test_cancel(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200, .delay_ms = 300}};
-	const struct kube_request r = request(KUBE_GET, 0);
+	const struct kube_request r = test_request(KUBE_GET, 0);
 	struct kube_call *queued = NULL;
 	struct kube_call *sent = NULL;
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
-	assert_ok("one", kube_start(w.t.client, &r, on_done, &w, &queued, err));
+	assert_ok("one", kube_start(w.t.client, &r, test_done, &w.got, &queued, err));
 	kube_cancel(queued);
-	assert_ok("two", kube_start(w.t.client, &r, on_done, &w, &sent, err));
+	assert_ok("two", kube_start(w.t.client, &r, test_done, &w.got, &sent, err));
 	while (!w.t.server.requests)
 		test_world_turn(&w.t);
 	kube_cancel(sent);
 	kube_cancel(NULL);
-	assert_ok("three", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 1);
-	assert_int_equal(w.done, 1);
+	assert_ok("three", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 1);
+	assert_int_equal(w.got.done, 1);
 	/* Freed with calls under way. */
-	assert_ok("four", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	assert_ok("four", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
 	test_world_turn(&w.t);
 	test_world_stop(&w.t);
-	assert_int_equal(w.done, 1);
+	assert_int_equal(w.got.done, 1);
 }
 
 static bool may_write(void *ctx, const struct kube_request *r)
@@ -296,32 +252,32 @@ static bool may_write(void *ctx, const struct kube_request *r)
 static void test_write_guard(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200, .delay_ms = 3000}};
-	struct kube_request r = request(KUBE_UPDATE, 0);
+	struct kube_request r = test_request(KUBE_UPDATE, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	kube_client_set_write_guard(w.t.client, may_write, &w);
 	w.refuse_writes = true;
-	assert_ok("refused", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 1);
-	assert_int_equal(w.err.class, ERR_CANCELLED);
+	assert_ok("refused", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 1);
+	assert_int_equal(w.got.err.class, ERR_CANCELLED);
 	assert_int_equal(w.t.server.requests, 0);
 	w.refuse_writes = false;
-	assert_ok("under way", kube_start(w.t.client, &r, on_done, &w, NULL, err));
+	assert_ok("under way", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
 	while (!w.t.server.requests)
 		test_world_turn(&w.t);
 	w.refuse_writes = true;
 	kube_client_recheck_writes(w.t.client);
-	test_world_until(&w.t, &w.done, 2);
-	assert_int_equal(w.err.class, ERR_CANCELLED);
+	test_world_until(&w.t, &w.got.done, 2);
+	assert_int_equal(w.got.err.class, ERR_CANCELLED);
 	test_world_stop(&w.t);
 }
 
 static void test_pacing(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200}};
-	const struct kube_request r = request(KUBE_GET, 0);
+	const struct kube_request r = test_request(KUBE_GET, 0);
 	struct kube_client_options slow = {.rate = 100, .burst = 5};
 	struct world w;
 
@@ -332,8 +288,8 @@ static void test_pacing(void **state)
 		kube_client_new(&w.t.loop, &w.t.env, w.t.config, &slow, &w.t.client, err));
 	const int64_t start = base_boot_ns(&w.t.env);
 	for (int i = 0; i < 25; i++)
-		assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 25);
+		assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 25);
 	/* 5 at once, 20 at 100 a second; never faster, whatever the machine does. */
 	assert_true(base_boot_ns(&w.t.env) - start >= 190 * NS_PER_MS);
 	assert_true(kube_client_stats(w.t.client)->throttled >= 20);
@@ -344,19 +300,19 @@ static void test_pacing(void **state)
 static void test_body_maximum(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200}};
-	struct kube_request r = request(KUBE_GET, 0);
+	struct kube_request r = test_request(KUBE_GET, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	r.max_body = 16;
-	assert_ok("fits", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 1);
-	assert_int_equal(w.err.class, ERR_OK);
+	assert_ok("fits", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 1);
+	assert_int_equal(w.got.err.class, ERR_OK);
 	r.max_body = 15;
-	assert_ok("too long", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-	test_world_until(&w.t, &w.done, 2);
-	assert_int_equal(w.err.class, ERR_TOO_LARGE);
+	assert_ok("too long", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+	test_world_until(&w.t, &w.got.done, 2);
+	assert_int_equal(w.got.err.class, ERR_TOO_LARGE);
 	assert_int_equal(w.t.server.requests, 2);
 	test_world_stop(&w.t);
 }
@@ -364,14 +320,14 @@ static void test_body_maximum(void **state)
 static void test_warnings_once(void **state)
 {
 	static const struct test_answer answers[] = {{WARNED}};
-	const struct kube_request r = request(KUBE_GET, 0);
+	const struct kube_request r = test_request(KUBE_GET, 0);
 	struct world w;
 
 	(void)state;
 	start_world(&w, answers, 1, NULL);
 	for (unsigned i = 1; i <= 3; i++) {
-		assert_ok("start", kube_start(w.t.client, &r, on_done, &w, NULL, err));
-		test_world_until(&w.t, &w.done, i);
+		assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+		test_world_until(&w.t, &w.got.done, i);
 	}
 	assert_int_equal(w.warnings, 2);
 	assert_string_equal(w.warning, "old \\\"thing\\\"");
@@ -381,10 +337,10 @@ static void test_warnings_once(void **state)
 static int start_case(void *ctx, struct err *err)
 {
 	struct world *w = ctx;
-	const struct kube_request r = request(KUBE_APPLY, 0);
+	const struct kube_request r = test_request(KUBE_APPLY, 0);
 	struct kube_call *call = NULL;
 
-	TRY(kube_start(w->t.client, &r, on_done, w, &call, err));
+	TRY(kube_start(w->t.client, &r, test_done, &w->got, &call, err));
 	kube_cancel(call);
 	return 0;
 }

@@ -23,6 +23,9 @@
 #define KUBE_LEASE_HOLDER_MAX 511
 #define KUBE_LEASE_RV_MAX     63
 
+/* Leases of coordination.k8s.io/v1. */
+extern const struct kube_resource kube_lease_resource;
+
 /* ---- the pure step ---- */
 
 struct kube_lease_record {

@@ -12,8 +12,6 @@
 
 #define KUBE_LEASE_BODY_MAX (256u << 10)
 
-extern const struct kube_resource kube_lease_resource;
-
 static inline struct json_object *kube_lease_put(struct json_object *doc)
 {
 	json_object_put(doc);
