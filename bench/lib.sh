@@ -21,3 +21,9 @@ cpu() {
 	awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); printf "%.2f\n", ($12 + $13) / hz}' \
 		"/proc/$1/stat"
 }
+
+# cpu_ns PID: the same in nanoseconds, of the threads that it has now: for moments so quiet that
+# the clock of cpu does not tick.
+cpu_ns() {
+	awk '{n += $1} END {printf "%d\n", n}' "/proc/$1/task/"*/schedstat
+}
