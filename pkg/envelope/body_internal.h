@@ -71,6 +71,13 @@ int envelope_segment_open(const struct envelope_segment *s, struct str sealed, s
 int envelope_tag_get(EVP_CIPHER_CTX *cipher, uint8_t *tag, struct err *err) must_check;
 int envelope_tag_check(EVP_CIPHER_CTX *cipher, const uint8_t *tag, struct err *err) must_check;
 
+/* As envelope_opener_begin, for messages of every sender level. */
+int envelope_opener_begin_any(struct envelope_opener *o, struct envelope_context *ctx,
+	const struct envelope_message *m, const struct secret *k, struct err *err) must_check;
+
+/* As envelope_opener_end for a whole body; its bytes stay in o->whole. */
+int envelope_opener_end_whole(struct envelope_opener *o, struct err *err) must_check;
+
 /* Life of a sealer or opener; zero is not begun. */
 enum envelope_state {
 	ENVELOPE_STATE_NONE,

@@ -82,12 +82,18 @@ static int check_kind(const struct envelope_header *h, struct err *err)
 	return 0;
 }
 
+uint64_t envelope_length_max(const struct envelope_header *h)
+{
+	if (h->mode == ENVELOPE_STREAM)
+		return ENVELOPE_STREAM_MAX;
+	return ENVELOPE_WHOLE_MAX +
+	       (h->sender == ENVELOPE_SENDER_NONE ? 0 : ENVELOPE_SENDER_EXTRA_MAX);
+}
+
 /* A length that no body can have is refused before anybody reserves or waits for it. */
 static int check_length(const struct envelope_header *h, struct err *err)
 {
-	const uint64_t max = h->mode == ENVELOPE_WHOLE ? ENVELOPE_WHOLE_MAX : ENVELOPE_STREAM_MAX;
-
-	if (h->has_length && h->length > max)
+	if (h->has_length && h->length > envelope_length_max(h))
 		return REFUSE(err, SIZE, "the length that the header states");
 	return 0;
 }

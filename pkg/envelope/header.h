@@ -43,7 +43,8 @@ enum envelope_kind {
 /* A set of kinds, for openers: ENVELOPE_KINDS(EVENT) | ENVELOPE_KINDS(REQUEST). */
 #define ENVELOPE_KINDS(name) (1u << ENVELOPE_##name)
 
-/* What is known about the sender. Encoders write any level; openers take none but NONE so far. */
+/* What is known about the sender: sender.h. body.h and open.h take messages of level NONE only,
+ * signed.h takes all. */
 enum envelope_sender_level {
 	ENVELOPE_SENDER_NONE,
 	ENVELOPE_SENDER_ORIGIN,
@@ -95,7 +96,7 @@ struct envelope_header {
 	uint8_t iv[ENVELOPE_IV_LEN]; /* ENVELOPE_WHOLE only */
 	uint64_t iat;                /* Unix seconds */
 	uint64_t exp;                /* Unix seconds; meaningful if has_exp */
-	uint64_t length;             /* of the plaintext; meaningful if has_length */
+	uint64_t length;             /* of what is encrypted; meaningful if has_length */
 	bool has_exp;
 	bool has_length;
 	bool has_parent;                    /* required for ENVELOPE_RESPONSE */
@@ -107,6 +108,7 @@ struct envelope_header {
 	/* 1 … ENVELOPE_RECIPIENTS_MAX; a response may have none: response.h */
 	size_t recipient_count;
 	struct envelope_recipient recipients[ENVELOPE_RECIPIENTS_MAX]; /* strictly ascending fp */
+	struct str recipient_bytes; /* the list as it was received; set by decoding only */
 };
 
 /* Appends the protected map. Checks everything that the decoder checks: SHAPE if a field is out

@@ -103,10 +103,14 @@ static int read_recipient(struct envelope_cbor *d, struct envelope_recipient *r,
 
 static int read_recipients(struct envelope_cbor *d, struct envelope_header *h, struct err *err)
 {
+	const size_t start = d->at;
+
 	TRY(envelope_cbor_array(d, 0, ENVELOPE_RECIPIENTS_MAX, &h->recipient_count, err));
 	for (size_t i = 0; i < h->recipient_count; i++)
 		TRY(read_recipient(d, &h->recipients[i], err));
-	return envelope_cbor_leave(d, err);
+	TRY(envelope_cbor_leave(d, err));
+	h->recipient_bytes = base_str_n(d->p + start, d->at - start);
+	return 0;
 }
 
 static int read_iat(struct envelope_cbor *d, struct envelope_header *h, struct err *err)

@@ -43,6 +43,9 @@ enum {
 /* What is beyond types and sizes: characters, order, which field goes with which kind. */
 int envelope_header_check(const struct envelope_header *h, struct err *err) must_check;
 
+/* Bytes that the body may encrypt. */
+uint64_t envelope_length_max(const struct envelope_header *h);
+
 /* "<namespace>/<revision>", both as Kubernetes names them. */
 bool envelope_name_ok(struct str name);
 

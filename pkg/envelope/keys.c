@@ -183,7 +183,7 @@ int envelope_head(struct envelope_context *ctx, const struct envelope_header *h,
 	_cleanup_(envelope_keys_wipe) struct envelope_keys keys;
 	const size_t start = out->len;
 
-	if (h->mode == ENVELOPE_WHOLE && plain_len > ENVELOPE_WHOLE_MAX)
+	if (h->mode == ENVELOPE_WHOLE && plain_len > envelope_length_max(h))
 		return REFUSE(err, SIZE, "a whole body has at most 1 MiB");
 	if (h->mode == ENVELOPE_WHOLE && h->has_length && h->length != plain_len)
 		return REFUSE(err, LENGTH, "the header states another length");

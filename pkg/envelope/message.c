@@ -36,6 +36,13 @@ static int check_body(const struct envelope_message *m, bool nil, size_t len, st
 	return 0;
 }
 
+static size_t body_max(const struct envelope_header *h)
+{
+	const size_t sender = h->sender == ENVELOPE_SENDER_NONE ? 0 : ENVELOPE_SENDER_EXTRA_MAX;
+
+	return ENVELOPE_WHOLE_MAX + sender + ENVELOPE_TAG_LEN;
+}
+
 /* The header is decoded as soon as it is there, so that a wrong one is refused before anybody
  * waits for a body. */
 int envelope_parse(struct str bytes, struct envelope_message *ret, struct err *err)
@@ -51,8 +58,7 @@ int envelope_parse(struct str bytes, struct envelope_message *ret, struct err *e
 	TRY(envelope_cbor_bytes(&d, 0, ENVELOPE_PROTECTED_MAX, &m.protected, err));
 	TRY(envelope_header_decode(m.protected, &m.header, err));
 	TRY(read_unprotected(&d, m.commit, err));
-	TRY(envelope_cbor_bytes_head_or_nil(
-		&d, ENVELOPE_WHOLE_MAX + ENVELOPE_TAG_LEN, &nil, &len, err));
+	TRY(envelope_cbor_bytes_head_or_nil(&d, body_max(&m.header), &nil, &len, err));
 	TRY(envelope_cbor_leave(&d, err));
 	TRY(check_body(&m, nil, len, err));
 	m.body_at = d.at;

@@ -6,10 +6,11 @@
 
 #include "pkg/envelope/header.h"
 
-#define ENVELOPE_TAG_LEN     16
-#define ENVELOPE_COMMIT_LEN  32
-#define ENVELOPE_HEAD_MAX    (ENVELOPE_PROTECTED_MAX + 64) /* bytes before a body */
-#define ENVELOPE_MESSAGE_MAX (ENVELOPE_HEAD_MAX + ENVELOPE_WHOLE_MAX + ENVELOPE_TAG_LEN)
+#define ENVELOPE_TAG_LEN    16
+#define ENVELOPE_COMMIT_LEN 32
+#define ENVELOPE_HEAD_MAX   (ENVELOPE_PROTECTED_MAX + 64) /* bytes before a body */
+#define ENVELOPE_MESSAGE_MAX \
+	(ENVELOPE_HEAD_MAX + ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX + ENVELOPE_TAG_LEN)
 
 /* Borrows from the bytes that were parsed: they must live as long as it is used. */
 struct envelope_message {

@@ -33,7 +33,7 @@ static int prepare(struct envelope_opener *o, struct envelope_context *ctx,
 	return envelope_stream_aad(ctx, m->protected, o->aad, err);
 }
 
-int envelope_opener_begin(struct envelope_opener *o, struct envelope_context *ctx,
+int envelope_opener_begin_any(struct envelope_opener *o, struct envelope_context *ctx,
 	const struct envelope_message *m, const struct secret *k, struct err *err)
 {
 	_cleanup_(envelope_keys_wipe) struct envelope_keys keys = {0};
@@ -44,8 +44,6 @@ int envelope_opener_begin(struct envelope_opener *o, struct envelope_context *ct
 		.state = ENVELOPE_STATE_OPEN,
 	};
 
-	if (m->header.sender != ENVELOPE_SENDER_NONE)
-		return REFUSE(err, SENDER, "signed messages are not supported yet");
 	if (m->header.mode == ENVELOPE_WHOLE) {
 		if (m->body_len < ENVELOPE_TAG_LEN)
 			return REFUSE(err, SHAPE, "a body without a tag");
@@ -58,6 +56,14 @@ int envelope_opener_begin(struct envelope_opener *o, struct envelope_context *ct
 	*o = new;
 	new = (struct envelope_opener){0};
 	return 0;
+}
+
+int envelope_opener_begin(struct envelope_opener *o, struct envelope_context *ctx,
+	const struct envelope_message *m, const struct secret *k, struct err *err)
+{
+	if (m->header.sender != ENVELOPE_SENDER_NONE)
+		return REFUSE(err, SENDER, "signed messages are not taken here");
+	return envelope_opener_begin_any(o, ctx, m, k, err);
 }
 
 static int open_segment(
@@ -146,12 +152,16 @@ int envelope_opener_add(
 	return r;
 }
 
-static int end_whole(struct envelope_opener *o, struct buf *out, struct err *err)
+int envelope_opener_end_whole(struct envelope_opener *o, struct err *err)
 {
+	if (o->state != ENVELOPE_STATE_OPEN)
+		return FAIL(err, ERR_BUG, "an opener that is not open");
+	o->state = ENVELOPE_STATE_DEAD;
 	if (o->total != o->length + ENVELOPE_TAG_LEN)
 		return REFUSE(err, TRUNCATED, "the body is not complete");
 	TRY(envelope_tag_check(o->cipher, o->tag, err));
-	return base_buf_add(out, o->whole.data, o->whole.len, err);
+	o->state = ENVELOPE_STATE_ENDED;
+	return 0;
 }
 
 /* Only the plaintext of no bytes may end with an empty segment: one plaintext, one encoding. */
@@ -172,10 +182,14 @@ static int end_stream(struct envelope_opener *o, struct buf *out, struct err *er
 
 int envelope_opener_end(struct envelope_opener *o, struct buf *out, struct err *err)
 {
+	if (o->mode == ENVELOPE_WHOLE) {
+		TRY(envelope_opener_end_whole(o, err));
+		return base_buf_add(out, o->whole.data, o->whole.len, err);
+	}
 	if (o->state != ENVELOPE_STATE_OPEN)
 		return FAIL(err, ERR_BUG, "an opener that is not open");
 	o->state = ENVELOPE_STATE_DEAD;
-	TRY(o->mode == ENVELOPE_WHOLE ? end_whole(o, out, err) : end_stream(o, out, err));
+	TRY(end_stream(o, out, err));
 	o->state = ENVELOPE_STATE_ENDED;
 	return 0;
 }

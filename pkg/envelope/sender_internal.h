@@ -18,6 +18,14 @@ int envelope_origin_payload(struct envelope_context *ctx,
 	const uint8_t bound[static ENVELOPE_HASH_LEN], const struct secret *k,
 	uint8_t ret[static ENVELOPE_HASH_LEN], struct err *err) must_check;
 
+/* Whether the body begins with a signature for the window, and not with the certificate alone. */
+bool envelope_sender_has_origin(enum envelope_sender_level level, enum envelope_mode mode);
+
+/* SHA-256 of bytes that come piece by piece: an EVP_MD_CTX, given to EVP_MD_CTX_free by whoever has
+ * it. NOMEM, TERMINAL. */
+int envelope_md_new(const struct envelope_context *ctx, void **ret_md, struct err *err) must_check;
+int envelope_md_end(void *md, uint8_t ret[static ENVELOPE_HASH_LEN], struct err *err) must_check;
+
 /* The bytes around certificate and signature: all that is fixed. */
 extern const uint8_t envelope_origin_before[13]; /* #6.18([<<{1: -47}>>, {-70003: certificate … */
 extern const uint8_t envelope_origin_after[3];   /* … }, nil, signature head; 64 bytes follow */

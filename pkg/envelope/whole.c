@@ -79,7 +79,7 @@ int envelope_body_open(struct envelope_context *ctx, const struct envelope_messa
 	const size_t start = out->len;
 
 	if (m->header.sender != ENVELOPE_SENDER_NONE)
-		return REFUSE(err, SENDER, "signed messages are not supported yet");
+		return REFUSE(err, SENDER, "signed messages are not taken here");
 	if (m->header.mode == ENVELOPE_WHOLE)
 		return open_whole(ctx, m, k, body, out, err);
 	const int r = open_stream(ctx, m, k, body, out, err);

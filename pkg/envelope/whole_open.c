@@ -44,7 +44,7 @@ int envelope_open(struct envelope_context *ctx, struct pre_context *pre,
 	if (!(with->kinds & 1u << m.header.kind))
 		return REFUSE(err, KIND, "a kind that is not taken here");
 	if (m.header.sender != ENVELOPE_SENDER_NONE)
-		return REFUSE(err, SENDER, "signed messages are not supported yet");
+		return REFUSE(err, SENDER, "signed messages are not taken here");
 	TRY(open_with(ctx, pre, with, &m, body, out, err));
 	if (ret_m)
 		*ret_m = m;
