@@ -3,6 +3,7 @@
 
 #include "pkg/envelope/cache.h"
 #include "pkg/envelope/open.h"
+#include "pkg/envelope/signed.h"
 #include "pkg/envelope/window.h"
 
 #define OUT_MAX (1u << 20)
@@ -118,6 +119,93 @@ static int incremental_whole(void *arg, struct err *err)
 	return 0;
 }
 
+static int certificate(struct world *w, struct buf *out, struct err *err)
+{
+	struct pre_public_key key;
+	_cleanup_(base_buf_done) struct buf body = base_buf(ENVELOPE_CERT_MAX);
+
+	TRY(pre_public_of(w->pre, &w->sk, &key, err));
+	struct envelope_sender_cert c = {.cluster = STR("c"),
+		.ns = STR("n"),
+		.function = STR("f"),
+		.revision = STR("r"),
+		.pod = STR("p"),
+		.key = key,
+		.exp = 1,
+		.issuer = key};
+	TRY(envelope_sender_cert_body(&c, &body, err));
+	TRY(pre_sign(
+		w->pre, &w->sk, ENVELOPE_CERT_CONTEXT, base_buf_str(&body), &c.signature, err));
+	return envelope_sender_cert_encode(&c, out, err);
+}
+
+static int sign(struct world *w, const struct envelope_signing *s, struct pre_signature *ret,
+	struct err *err)
+{
+	const struct envelope_signing_bytes b = envelope_signing_bytes(s);
+
+	return pre_sign_cose(w->pre, &w->sk, base_str_n(b.b, b.n), ret, err);
+}
+
+static int open_signed(struct world *w, struct str sealed, struct err *err)
+{
+	_cleanup_(envelope_verified_free) struct envelope_verified *v = NULL;
+	_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener o = {0};
+	_cleanup_(base_buf_done) struct buf plain = base_buf(OUT_MAX);
+	struct envelope_message m;
+
+	TRY(envelope_verified_new(&w->env, 4, &v, err));
+	const struct envelope_sender_check check = {.ctx = w->ctx, .pre = w->pre, .verified = v};
+	TRY(envelope_parse(sealed, &m, err));
+	TRY(envelope_signed_opener_begin(&o, &check, &m, &w->sk, err));
+	TRY(envelope_signed_opener_add(&o, base_str_sub(sealed, m.body_at, sealed.n), &plain, err));
+	const int r = envelope_signed_opener_end(&o, &plain, err);
+	assert_true(base_str_eq(base_buf_str(&plain), r < 0 ? STR_NULL : STR("hello")));
+	return r;
+}
+
+static int signed_message(struct world *w, enum envelope_mode mode, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf cert = base_buf(ENVELOPE_CERT_MAX);
+	_cleanup_(base_buf_done) struct buf sealed = base_buf(OUT_MAX);
+	_cleanup_(envelope_signed_sealer_done) struct envelope_signed_sealer s = {0};
+	uint8_t hash[ENVELOPE_HASH_LEN];
+	struct envelope_header h = like;
+	struct envelope_signing signing;
+	struct pre_signature origin;
+	struct pre_signature signature;
+
+	TRY(certificate(w, &cert, err));
+	h.mode = mode;
+	h.sender = ENVELOPE_SENDER_MESSAGE;
+	h.has_length = true;
+	h.length = 5 + envelope_sender_overhead(&h, cert.len);
+	h.recipient_count = 1;
+	h.recipients[0] =
+		(struct envelope_recipient){.alg = ENVELOPE_ALG_UMBRAL, .name = w->target.name};
+	TRY(envelope_sender_cert_hash(w->ctx, base_buf_str(&cert), hash, err));
+	TRY(envelope_origin_signing(w->ctx, &h, &w->sk, hash, &signing, err));
+	TRY(sign(w, &signing, &origin, err));
+	const struct envelope_credentials with = {
+		.cert = base_buf_str(&cert), .origin = mode == ENVELOPE_STREAM ? &origin : NULL};
+	TRY(envelope_signed_sealer_begin(&s, w->ctx, &h, &w->sk, &with, &sealed, err));
+	TRY(envelope_signed_sealer_add(&s, STR("hello"), &sealed, err));
+	TRY(envelope_signed_sealer_signing(&s, &signing, err));
+	TRY(sign(w, &signing, &signature, err));
+	TRY(envelope_signed_sealer_end(&s, &signature, &sealed, err));
+	return open_signed(w, base_buf_str(&sealed), err);
+}
+
+static int signed_whole(void *arg, struct err *err)
+{
+	return signed_message(arg, ENVELOPE_WHOLE, err);
+}
+
+static int signed_stream(void *arg, struct err *err)
+{
+	return signed_message(arg, ENVELOPE_STREAM, err);
+}
+
 static int cache(void *arg, struct err *err)
 {
 	struct world *w = arg;
@@ -146,6 +234,8 @@ static void each_allocation_fails(void **state)
 		{"whole", whole, 4},
 		{"stream", stream, 8},
 		{"incremental whole", incremental_whole, 3},
+		{"signed whole", signed_whole, 8},
+		{"signed stream", signed_stream, 8},
 		{"cache", cache, 4},
 	};
 

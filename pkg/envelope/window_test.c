@@ -178,6 +178,51 @@ static void windows_are_bounded(void **state)
 	assert_int_equal(envelope_windows_stats(windows).live, 3);
 }
 
+/* One signature for a window and a certificate; a window that is over has none. */
+static void windows_keep_their_origin(void **state)
+{
+	static const uint8_t cert[ENVELOPE_HASH_LEN] = {1};
+	static const uint8_t renewed[ENVELOPE_HASH_LEN] = {2};
+	const struct pre_signature sig = {.b = {3}};
+	struct world *w = *state;
+	_cleanup_(envelope_windows_free) struct envelope_windows *windows = NULL;
+	const struct envelope_targets to = {.v = w->targets, .n = 3};
+	const struct secret *k = NULL;
+	struct envelope_signing a;
+	struct envelope_signing b;
+	struct envelope_signing direct;
+	struct envelope_header h = {0};
+
+	assert_ok("new", envelope_windows_new(&w->env, w->pre, 2, &windows, err));
+	assert_null(envelope_window_origin(windows, cert));
+	assert_class("none open", ERR_BUG,
+		envelope_window_origin_signing(windows, w->ctx, cert, &a, err));
+	assert_ok("use", envelope_window_use(windows, to, &h, &k, err));
+	assert_null(envelope_window_origin(windows, cert));
+	assert_ok("ask", envelope_window_origin_signing(windows, w->ctx, cert, &a, err));
+	assert_ok("direct", envelope_origin_signing(w->ctx, &h, k, cert, &direct, err));
+	assert_memory_equal(&a, &direct, sizeof(a));
+	assert_int_equal(a.level, ENVELOPE_SENDER_ORIGIN);
+	(void)use(w, windows, 5, 1);
+	assert_ok("of another", envelope_window_origin_signing(windows, w->ctx, cert, &b, err));
+	assert_memory_not_equal(&a, &b, sizeof(a));
+	assert_true(envelope_window_set_origin(windows, &a, &sig));
+	assert_null(envelope_window_origin(windows, cert));
+	(void)use(w, windows, 0, 3);
+	assert_memory_equal(envelope_window_origin(windows, cert), &sig, sizeof(sig));
+	assert_null(envelope_window_origin(windows, renewed));
+	assert_ok("renewed", envelope_window_origin_signing(windows, w->ctx, renewed, &b, err));
+	assert_false(envelope_window_set_origin(windows, &a, &sig));
+	assert_true(envelope_window_set_origin(windows, &b, &sig));
+	assert_non_null(envelope_window_origin(windows, renewed));
+	w->fake.boot_ns += ENVELOPE_WINDOW_NS;
+	(void)use(w, windows, 0, 3);
+	assert_null(envelope_window_origin(windows, renewed));
+	assert_false(envelope_window_set_origin(windows, &b, &sig));
+	envelope_window_drop_all(windows);
+	assert_null(envelope_window_origin(windows, renewed));
+}
+
 static void windows_refuse(void **state)
 {
 	struct world *w = *state;
@@ -367,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(windows_are_of_one_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(windows_end_with_a_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(windows_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(windows_keep_their_origin, setup, teardown),
 		cmocka_unit_test_setup_teardown(windows_refuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(cache_forgets_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(cache_forgets_an_epoch, setup, teardown),

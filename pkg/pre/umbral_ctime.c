@@ -84,10 +84,13 @@ static int do_derive(struct world *w, struct err *err)
 
 static int do_sign(struct world *w, struct err *err)
 {
+	const struct str cose = STR("\x84\x6aSignature1");
 	struct pre_signature sig;
 
 	TRY(pre_sign(w->ctx, &w->s, "context", STR("message"), &sig, err));
-	return pre_verify(w->ctx, &w->verifying, "context", STR("message"), &sig, err);
+	TRY(pre_verify(w->ctx, &w->verifying, "context", STR("message"), &sig, err));
+	TRY(pre_sign_cose(w->ctx, &w->s, cose, &sig, err));
+	return pre_verify_cose(w->ctx, &w->verifying, cose, &sig, err);
 }
 
 static int do_wrap(struct world *w, struct err *err)

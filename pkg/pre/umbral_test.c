@@ -242,6 +242,51 @@ static void test_statements_are_bound_to_all_they_say(void **state)
 	world_done(&w);
 }
 
+/* A signature over a COSE structure is none over a statement, and other bytes are not signed. */
+static void test_cose_structures(void **state)
+{
+	static const char bytes[] = "\x84\x6a"
+				    "Signature1\x43\xa1\x01\x26\x40\x45hello, and so on";
+	const struct str good = base_str_n(bytes, sizeof(bytes) - 1);
+	struct world w;
+	struct pre_signature sig;
+
+	(void)state;
+	world_keys(&w);
+	assert_ok("sign", pre_sign_cose(w.ctx, &w.s, good, &sig, err));
+	assert_ok("verify", pre_verify_cose(w.ctx, &w.verifying, good, &sig, err));
+	assert_class("key", ERR_TAMPERED, pre_verify_cose(w.ctx, &w.delegating, good, &sig, err));
+	assert_class("bytes", ERR_TAMPERED,
+		pre_verify_cose(w.ctx, &w.verifying, base_str_sub(good, 0, 20), &sig, err));
+	assert_class("statement", ERR_TAMPERED,
+		pre_verify(w.ctx, &w.verifying, "functionkey/v1/a", good, &sig, err));
+	assert_class(
+		"statement", ERR_TAMPERED, pre_verify(w.ctx, &w.verifying, "", good, &sig, err));
+
+	char spaces[80];
+	char point[34];
+	memset(spaces, ' ', sizeof(spaces));
+	memcpy(point, bytes, sizeof(point));
+	point[32] = 3;
+	const struct {
+		const char *name;
+		struct str bytes;
+	} rows[] = {
+		{"nothing", STR_NULL},
+		{"a part of the beginning", base_str_n(bytes, 11)},
+		{"COSE_Mac0", STR("\x84\x64MAC0")},
+		{"a statement", base_str_n(spaces, sizeof(spaces))},
+		{"a point where kfrags have one", base_str_n(point, sizeof(point))},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_class(rows[i].name, ERR_INVALID,
+			pre_sign_cose(w.ctx, &w.s, rows[i].bytes, &sig, err));
+		assert_class(rows[i].name, ERR_INVALID,
+			pre_verify_cose(w.ctx, &w.verifying, rows[i].bytes, &sig, err));
+	}
+	world_done(&w);
+}
+
 static void test_high_s_is_refused(void **state)
 {
 	struct world w;
@@ -423,6 +468,7 @@ int main(void)
 		cmocka_unit_test(test_ciphertexts_of_every_size),
 		cmocka_unit_test(test_a_full_buffer_takes_nothing),
 		cmocka_unit_test(test_statements_are_bound_to_all_they_say),
+		cmocka_unit_test(test_cose_structures),
 		cmocka_unit_test(test_high_s_is_refused),
 		cmocka_unit_test(test_derived_keys),
 		cmocka_unit_test(test_without_randomness_nothing_is_made),

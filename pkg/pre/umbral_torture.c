@@ -82,6 +82,7 @@ static void test_the_rest_allocates_nothing(void **state)
 	assert_ok("unwrap", pre_unwrap(w.ctx, &opening, &w.capsule, w.wrapped, &w.k, err));
 	assert_ok("reencrypt", pre_reencrypt(w.ctx, &w.capsule, &w.kfrags[0], &w.cfrags[0], err));
 	assert_ok("sign", pre_sign(w.ctx, &w.s, "c", STR("m"), &sig, err));
+	assert_ok("COSE", pre_sign_cose(w.ctx, &w.s, STR("\x84\x6aSignature1"), &sig, err));
 	assert_false(base_alloc_failed());
 	base_alloc_fail_at(0);
 	assert_int_equal(base_alloc_live(), live);
