@@ -173,20 +173,46 @@ FUNCTIONKEY_API void functionkey_key_secret(
 /* Wipes and frees. NULL is fine. Returns NULL. */
 FUNCTIONKEY_API struct functionkey_key *functionkey_key_free(struct functionkey_key *key);
 
-/* What an envelope says of itself, verified. */
+/* What is known of who sent an envelope: nothing; that whoever made it had a secret of this sender,
+ * which every recipient of the sender has, too; that the sender made it, as it is. */
+enum functionkey_level {
+	FUNCTIONKEY_SENDER_NONE = 0,
+	FUNCTIONKEY_SENDER_ORIGIN = 1,
+	FUNCTIONKEY_SENDER_MESSAGE = 2,
+};
+
+/* What an envelope says of itself, verified.
+ *
+ * From sender_level on it is about the sender, and empty or 0 at level NONE: the certificate that
+ * the envelope carries. Its signature was verified, and that it was good when the envelope says it
+ * was made. Whether sender_issuer is to be believed the library cannot know: THE CALLER COMPARES it
+ * with the identity keys of leaders of that revision (status.leader.identityKey of the revision's
+ * record). Who does not, knows no sender: anybody can issue certificates to himself. */
 struct functionkey_info {
 	size_t size; /* sizeof(struct functionkey_info), filled by the caller */
 	uint8_t id[FUNCTIONKEY_ID_LEN];
-	uint64_t issued;      /* Unix seconds, by the sender's clock */
-	uint64_t expires;     /* Unix seconds; 0: never. The caller judges */
-	uint64_t epoch;       /* of the key that it was sealed to */
-	char name[320];       /* whom it was sealed to: namespace/revision */
-	char media_type[256]; /* of the plaintext */
+	uint64_t issued;         /* Unix seconds, by the sender's clock */
+	uint64_t expires;        /* Unix seconds; 0: never. The caller judges */
+	uint64_t epoch;          /* of the key that it was sealed to */
+	char name[320];          /* whom it was sealed to: namespace/revision */
+	char media_type[256];    /* of the plaintext */
+	int sender_level;        /* enum functionkey_level */
+	char sender_cluster[64]; /* UID of the namespace kube-system */
+	char sender_namespace[64];
+	char sender_function[64];
+	char sender_revision[256];
+	char sender_pod[256];
+	uint8_t sender_pod_uid[16];
+	uint8_t sender_key[FUNCTIONKEY_KEY_LEN];
+	uint8_t sender_issuer[FUNCTIONKEY_KEY_LEN];  /* who the caller must know */
+	int64_t sender_epoch, sender_term;           /* of the leadership that issued it */
+	int64_t sender_not_before, sender_not_after; /* Unix seconds */
 };
 
-/* Opens an envelope in hand, of either form, with at most FUNCTIONKEY_MESSAGE_MAX bytes of
- * plaintext. *ret is the plaintext of *ret_n bytes; give it to functionkey_free. info may be NULL.
- * INVALID, TAMPERED, NO_KEY, TOO_LARGE, NOMEM. */
+/* Opens an envelope in hand, of either form and every level, with at most FUNCTIONKEY_MESSAGE_MAX
+ * bytes of plaintext; what the sender signed has verified then. Envelopes that this library seals
+ * are of level NONE: only an agent's have a sender. *ret is the plaintext of *ret_n bytes; give it
+ * to functionkey_free. info may be NULL. INVALID, TAMPERED, NO_KEY, TOO_LARGE, NOMEM. */
 FUNCTIONKEY_API int functionkey_open(struct functionkey_key *key, const void *envelope, size_t n,
 	void **ret, size_t *ret_n, struct functionkey_info *info, struct functionkey_error *err);
 

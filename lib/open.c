@@ -1,5 +1,11 @@
 #include "lib/internal.h"
 
+#include "pkg/envelope/signed.h"
+
+_Static_assert((int)FUNCTIONKEY_SENDER_ORIGIN == (int)ENVELOPE_SENDER_ORIGIN &&
+		       (int)FUNCTIONKEY_SENDER_MESSAGE == (int)ENVELOPE_SENDER_MESSAGE,
+	"levels are those of the format");
+
 struct functionkey_key {
 	struct functionkey_tools tools;
 	struct locked memory; /* of the struct secret */
@@ -72,9 +78,40 @@ struct functionkey_key *functionkey_key_free(struct functionkey_key *key)
 	return base_free(key);
 }
 
+static int tell_sender(
+	const struct envelope_signed_opener *o, struct functionkey_info *info, struct err *err)
+{
+	struct envelope_sender_cert c;
+
+	if (!envelope_signed_opener_cert(o, &c))
+		return 0;
+	const struct {
+		struct str from;
+		char *to;
+		size_t size;
+	} texts[] = {
+		{c.cluster, info->sender_cluster, sizeof(info->sender_cluster)},
+		{c.ns, info->sender_namespace, sizeof(info->sender_namespace)},
+		{c.function, info->sender_function, sizeof(info->sender_function)},
+		{c.revision, info->sender_revision, sizeof(info->sender_revision)},
+		{c.pod, info->sender_pod, sizeof(info->sender_pod)},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		TRY(base_str_copy(texts[i].from, texts[i].to, texts[i].size, "sender", err));
+	memcpy(info->sender_pod_uid, c.uid, sizeof(info->sender_pod_uid));
+	memcpy(info->sender_key, c.key.b, sizeof(info->sender_key));
+	memcpy(info->sender_issuer, c.issuer.b, sizeof(info->sender_issuer));
+	info->sender_level = (int)envelope_signed_opener_level(o);
+	info->sender_epoch = c.epoch;
+	info->sender_term = c.term;
+	info->sender_not_before = c.nbf;
+	info->sender_not_after = c.exp;
+	return 0;
+}
+
 /* A caller that was compiled against an older header has a shorter struct. */
-static int tell(const struct envelope_message *m, const struct functionkey_key *key,
-	struct functionkey_info *ret, struct err *err)
+static int tell(const struct envelope_message *m, const struct envelope_signed_opener *o,
+	const struct functionkey_key *key, struct functionkey_info *ret, struct err *err)
 {
 	const struct envelope_recipient *r = envelope_recipient_find(&m->header, &key->fp);
 	struct functionkey_info info = {.size = ret->size,
@@ -86,27 +123,48 @@ static int tell(const struct envelope_message *m, const struct functionkey_key *
 	TRY(base_str_copy(r->name, info.name, sizeof(info.name), "name", err));
 	TRY(base_str_copy(
 		m->header.type, info.media_type, sizeof(info.media_type), "media type", err));
+	TRY(tell_sender(o, &info, err));
 	memcpy(ret, &info, ret->size < sizeof(info) ? ret->size : sizeof(info));
 	return 0;
+}
+
+static int open_message(struct functionkey_key *key, struct str envelope, struct buf *out,
+	struct functionkey_info *info, struct err *err)
+{
+	_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener o = {0};
+	_cleanup_(base_secret_wipe) struct secret k = {0};
+	const struct envelope_sender_check check = {
+		.ctx = key->tools.envelope, .pre = key->tools.pre};
+	struct envelope_message m;
+	struct str body = STR_NULL;
+
+	TRY(envelope_parse_whole(envelope, &m, &body, err));
+	if (m.header.kind != ENVELOPE_EVENT)
+		return REFUSE(err, KIND, "a kind that is not taken here");
+	const struct envelope_recipient *r = envelope_recipient_find(&m.header, &key->fp);
+	if (!r)
+		return REFUSE(err, NO_RECIPIENT, "not sealed to this key");
+	TRY(envelope_recipient_unwrap(key->tools.pre, secret_of(key), r, &k, err));
+	TRY(envelope_signed_opener_begin(&o, &check, &m, &k, err));
+	TRY(envelope_signed_opener_add(&o, body, out, err));
+	TRY(envelope_signed_opener_end(&o, out, err));
+	if (out->len > FUNCTIONKEY_MESSAGE_MAX)
+		return REFUSE(err, SIZE, "more plaintext than is opened in hand");
+	return info ? tell(&m, &o, key, info, err) : 0;
 }
 
 int functionkey_open(struct functionkey_key *key, const void *envelope, size_t n, void **ret,
 	size_t *ret_n, struct functionkey_info *info, struct functionkey_error *err)
 {
-	_cleanup_(base_buf_wipe) struct buf out = base_buf(FUNCTIONKEY_MESSAGE_MAX);
-	const struct envelope_opening with = {
-		.secret = secret_of(key), .fp = &key->fp, .kinds = ENVELOPE_KINDS(EVENT)};
-	struct envelope_message m;
+	_cleanup_(base_buf_wipe) struct buf out =
+		base_buf(FUNCTIONKEY_MESSAGE_MAX + ENVELOPE_SENDER_EXTRA_MAX);
 	struct err why = {0};
 	int r = info && info->size < sizeof(info->size)
 			? FAIL(&why, ERR_INVALID, "info says no size")
 			: base_buf_add(&out, "", 0, &why);
 
 	if (r == 0)
-		r = envelope_open(key->tools.envelope, key->tools.pre, &with,
-			base_str_n(envelope, n), &out, &m, &why);
-	if (r == 0 && info)
-		r = tell(&m, key, info, &why);
+		r = open_message(key, base_str_n(envelope, n), &out, info, &why);
 	if (r == 0) {
 		*ret_n = out.len;
 		*ret = STEAL(out.data);
