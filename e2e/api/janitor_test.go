@@ -39,7 +39,7 @@ func startController(t *testing.T, c *kit.Cluster) string {
 	free := kit.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	address := free.Addr().String()
 	_ = free.Close()
-	cmd := exec.Command(filepath.Join(kit.Root(t), "build", "bin", "functionkey-controller"), "--alone", "--kubeconfig", kubeconfig, "--address", address)
+	cmd := exec.Command(filepath.Join(binaries(t), "functionkey-controller"), "--alone", "--kubeconfig", kubeconfig, "--address", address)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

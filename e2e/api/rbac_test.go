@@ -41,10 +41,10 @@ func TestRights(t *testing.T) {
 			`get pods; list pods; watch pods; watch namespaces; create functionkeys.functionkey.dev; patch functionkeys.functionkey.dev;
 			patch functionkeys.functionkey.dev/status; get replicasets.apps; get controllerrevisions.apps; get jobs.batch; get revisions.serving.knative.dev;
 			create leases.coordination.k8s.io; update leases.coordination.k8s.io; create services; patch endpointslices.discovery.k8s.io; create rolebindings.rbac.authorization.k8s.io;
-			bind clusterroles.rbac.authorization.k8s.io functionkey-agent; bind clusterroles.rbac.authorization.k8s.io functionkey-reader; create events.events.k8s.io`,
+			bind clusterroles.rbac.authorization.k8s.io functionkey-agent; bind clusterroles.rbac.authorization.k8s.io functionkey-reader; get clusterroles.rbac.authorization.k8s.io functionkey-agent; create events.events.k8s.io`,
 			`get secrets; list secrets; watch secrets; create secrets; create pods; delete pods; patch pods; create pods/exec; get pods/log; create pods/ephemeralcontainers;
 			create serviceaccounts/token; impersonate serviceaccounts; delete functionkeys.functionkey.dev; update functionkeys.functionkey.dev; update functionkeys.functionkey.dev/status;
-			delete leases.coordination.k8s.io; patch services; delete services; delete endpointslices.discovery.k8s.io; list replicasets.apps; bind clusterroles.rbac.authorization.k8s.io cluster-admin; escalate roles.rbac.authorization.k8s.io;
+			delete leases.coordination.k8s.io; patch services; delete services; delete endpointslices.discovery.k8s.io; list replicasets.apps; bind clusterroles.rbac.authorization.k8s.io cluster-admin; get clusterroles.rbac.authorization.k8s.io cluster-admin; list clusterroles.rbac.authorization.k8s.io; escalate roles.rbac.authorization.k8s.io;
 			create roles.rbac.authorization.k8s.io; create clusterrolebindings.rbac.authorization.k8s.io; patch namespaces;
 			patch validatingadmissionpolicies.admissionregistration.k8s.io; patch customresourcedefinitions.apiextensions.k8s.io; get configmaps; create deployments.apps`},
 		{"agent", "system:serviceaccount:" + ns + ":default",
