@@ -60,8 +60,7 @@ struct agent_outbound {
 	bool up_complete;
 	struct envelope_exchange exchange;
 	struct http_call *call;
-	uint64_t epoch; /* what it was sealed to */
-	size_t recipients;
+	struct agent_recipient_keys sealed_to;
 	struct agent_reply reply;
 	uint64_t bytes;
 	int64_t started_ns;

@@ -73,8 +73,7 @@ static int fill_header(struct agent_outbound *o, const struct agent_recipients *
 	h->type = STR(AGENT_BHTTP);
 	TRY(envelope_header_fresh(o->app->envelope, h, err));
 	TRY(agent_senders_window(o->app->senders, to, h, ret_k, err));
-	o->epoch = to->epoch;
-	o->recipients = to->n;
+	o->sealed_to = agent_recipients_keys(to);
 	return 0;
 }
 
@@ -120,7 +119,7 @@ static int begin_stream(
 /* Whether keys that a recipient refused have been replaced, and by no more than there were. */
 static int check_newer(struct agent_outbound *o, const struct agent_recipients *to, struct err *err)
 {
-	if (to->epoch > o->epoch && to->n <= o->recipients) {
+	if (agent_recipients_replace(to, &o->sealed_to)) {
 		o->state = AGENT_OUTBOUND_FINDING;
 		return 0;
 	}

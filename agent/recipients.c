@@ -221,3 +221,31 @@ int agent_recipients_choose(const struct agent_chooser *c,
 	TRY(explain(&t, function, err));
 	return build(&t, c->pre, ret, err);
 }
+
+struct agent_recipient_keys agent_recipients_keys(const struct agent_recipients *r)
+{
+	struct agent_recipient_keys keys = {.n = r->n};
+
+	for (size_t i = 0; i < r->n; i++)
+		keys.v[i] = r->v[i].key;
+	return keys;
+}
+
+static bool has_key(const struct agent_recipient_keys *keys, const struct pre_public_key *key)
+{
+	for (size_t i = 0; i < keys->n; i++)
+		if (pre_public_key_eq(&keys->v[i], key))
+			return true;
+	return false;
+}
+
+bool agent_recipients_replace(
+	const struct agent_recipients *r, const struct agent_recipient_keys *former)
+{
+	if (r->n > former->n)
+		return false;
+	for (size_t i = 0; i < r->n; i++)
+		if (!has_key(former, &r->v[i].key))
+			return true;
+	return false;
+}

@@ -36,6 +36,19 @@ struct agent_recipients {
 struct agent_recipients *agent_recipients_free(struct agent_recipients *r);
 CLEANUP_FREE(struct agent_recipients, agent_recipients_free);
 
+/* The keys of a set, for when it is gone. */
+struct agent_recipient_keys {
+	size_t n;
+	struct pre_public_key v[ENVELOPE_RECIPIENTS_MAX];
+};
+struct agent_recipient_keys agent_recipients_keys(const struct agent_recipients *r);
+
+/* Whether a set has a key that a former one had not, and is no larger: what a message that was
+ * refused under the former one may be sealed to. Revisions count their epochs each for itself, so
+ * that the highest of them says nothing here. */
+bool agent_recipients_replace(
+	const struct agent_recipients *r, const struct agent_recipient_keys *former);
+
 /* Told about each record that was left out or that breaks the chain. */
 enum agent_doubt { AGENT_DOUBT_SIGNATURE, AGENT_DOUBT_CONTINUITY, AGENT_DOUBT_COUNT };
 struct agent_doubts {

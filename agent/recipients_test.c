@@ -69,6 +69,37 @@ static void two_revisions_are_two_targets(void **state)
 	world_end(&w);
 }
 
+static void a_set_is_replaced_by_none_that_is_larger(void **state)
+{
+	_cleanup_(agent_recipients_free) struct agent_recipients *one = NULL;
+	_cleanup_(agent_recipients_free) struct agent_recipients *both = NULL;
+	_cleanup_(agent_recipients_free) struct agent_recipients *next = NULL;
+	_cleanup_(agent_recipients_free) struct agent_recipients *rest = NULL;
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	(void)sample_key(&w.b, 2, 1, CRDS_ACTIVE);
+	(void)sample_key(&w.b, 3, 1, CRDS_ACTIVE);
+	assert_ok("both", choose(&w, 2, true, &both, err));
+	assert_ok("one", choose(&w, 1, true, &one, err));
+	const struct agent_recipient_keys was = agent_recipients_keys(both);
+	const struct agent_recipient_keys was_one = agent_recipients_keys(one);
+	assert_false(agent_recipients_replace(both, &was));
+	assert_false(agent_recipients_replace(one, &was));
+	assert_false(agent_recipients_replace(both, &was_one));
+	/* The other revision's epoch stays the highest. */
+	(void)sample_key(&w.a, 2, 1, CRDS_ACTIVE);
+	assert_ok("next", choose(&w, 2, true, &next, err));
+	assert_int_equal(next->epoch, both->epoch);
+	assert_true(agent_recipients_replace(next, &was));
+	assert_ok("rest", choose(&w, 1, true, &rest, err));
+	assert_true(agent_recipients_replace(rest, &was));
+	assert_true(agent_recipients_replace(rest, &was_one));
+	assert_false(agent_recipients_replace(next, &was_one));
+	world_end(&w);
+}
+
 /* Each row spoils the one record; what is then said. */
 struct row {
 	const char *name;
@@ -250,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_revisions_are_two_targets),
+		cmocka_unit_test(a_set_is_replaced_by_none_that_is_larger),
 		cmocka_unit_test(spoiled_records_are_no_recipients),
 		cmocka_unit_test(chains_are_pinned),
 		cmocka_unit_test(too_many_revisions_are_refused),
