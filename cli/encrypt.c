@@ -1,10 +1,9 @@
 #include "cli/encrypt.h"
 
+#include "cli/input.h"
 #include "lib/functionkey.h"
 #include "pkg/base/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #define PART_LEN 64
@@ -118,35 +117,8 @@ static int find_sender(const struct cli_options *o, struct cli_session *s,
 
 static int write_all(void *ctx, const void *p, size_t n)
 {
-	const uint8_t *at = p;
-
 	(void)ctx;
-	while (n) {
-		const ssize_t wrote = write(STDOUT_FILENO, at, n);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return -1;
-		at += wrote;
-		n -= (size_t)wrote;
-	}
-	return 0;
-}
-
-static int read_piece(int in, struct buf *b, size_t n, bool *ret_more, struct err *err)
-{
-	uint8_t *to = NULL;
-	ssize_t got = -1;
-
-	TRY(base_buf_room(b, n, &to, err));
-	do
-		got = read(in, to, n);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return FAIL(err, ERR_TERMINAL, "input: %m");
-	base_buf_added(b, (size_t)got);
-	*ret_more = got > 0;
-	return 0;
+	return cli_output_write(base_str_n(p, n), NULL);
 }
 
 /* What is small enough is one COSE message; what is more is sealed as it comes. */
@@ -176,7 +148,7 @@ static int seal_stream(struct functionkey_sender *sender, const struct functionk
 	for (bool more = true; !status && more;) {
 		status = functionkey_stream_add(stream, b->data, b->len, &why);
 		base_buf_clear(b);
-		TRY(read_piece(in, b, PIECE, &more, err));
+		TRY(cli_input_read(in, b, PIECE, &more, err));
 	}
 	if (!status)
 		status = functionkey_stream_end(stream, &why);
@@ -190,22 +162,11 @@ static int seal(
 	const struct functionkey_options options = {.size = sizeof(options), .media_type = o->type};
 
 	for (bool more = true; more && b.len <= FUNCTIONKEY_MESSAGE_MAX;) {
-		TRY(read_piece(in, &b, PIECE, &more, err));
+		TRY(cli_input_read(in, &b, PIECE, &more, err));
 		if (!more)
 			return seal_whole(sender, &options, &b, err);
 	}
 	return seal_stream(sender, &options, in, &b, err);
-}
-
-static int open_input(const struct cli_options *o, int *ret_fd, struct err *err)
-{
-	const char *name = o->names_len ? o->names[0] : "-";
-
-	*ret_fd = STDIN_FILENO;
-	if (strcmp(name, "-") == 0)
-		return 0;
-	*ret_fd = open(name, O_RDONLY | O_CLOEXEC);
-	return *ret_fd < 0 ? FAIL(err, ERR_INVALID, "%s: %m", name) : 0;
 }
 
 int cli_encrypt(const struct cli_options *o, struct err *err)
@@ -217,7 +178,7 @@ int cli_encrypt(const struct cli_options *o, struct err *err)
 	if (isatty(STDOUT_FILENO))
 		return FAIL(err, ERR_INVALID,
 			"an envelope is not for a terminal: send standard output elsewhere");
-	TRY(open_input(o, &in, err));
+	TRY(cli_input_open(o, &in, err));
 	int r = cli_session_open(o, KUBE_EXEC_NO_STDIN, &s, err);
 	if (r == 0)
 		r = find_sender(o, &s, &sender, err);

@@ -2,6 +2,7 @@
 #include "cli/ask.h"
 #include "cli/check.h"
 #include "cli/complete.h"
+#include "cli/decrypt.h"
 #include "cli/encrypt.h"
 #include "cli/status.h"
 #include "cli/why.h"
@@ -40,6 +41,9 @@ static const struct option_def encrypt_rows[] = {COMMON_ROWS,
 		T, type, "type", NULL, "application/octet-stream", "Media type of the plaintext."),
 	OPTION_STR(T, expect, "expect", NULL, "",
 		"Refuse any key but the one with this fingerprint, in hex.")};
+static const struct option_def decrypt_rows[] = {COMMON_ROWS,
+	OPTION_STR(T, via, "via", NULL, "",
+		"The pod whose agent opens it. Empty: a replica that the message is for.")};
 static const struct option_def ask_rows[] = {COMMON_ROWS,
 	OPTION_ENUM(T, dry_run, "dry-run", NULL, "none", dry_runs,
 		"client: change nothing, ask nobody. server: let the API server check it."),
@@ -82,6 +86,11 @@ static const struct cli_command commands[] = {
 		"Encrypts FILE, or standard input, to a function: any replica of its revisions can "
 		"open it. Exit code 4: a key is not signed as it must be, or not the expected one.",
 		"[FILE]", encrypt_rows, 0, 1, CLI_COMPLETES_FILES, cli_encrypt),
+	COMMAND("decrypt",
+		"Has the agent of a replica open FILE, or standard input, and writes the plaintext "
+		"to standard output. Needs to create pods/exec. Exit code 4: the message was "
+		"altered or cut; what was written is not all of it.",
+		"[FILE]", decrypt_rows, 0, 1, CLI_COMPLETES_FILES, cli_decrypt),
 	COMMAND("renew",
 		"Asks for a new key of a revision, or of all revisions of a function. Messages to "
 		"the old one are opened through the retention.",
@@ -129,9 +138,18 @@ static int usage(FILE *to, int code)
 	return code;
 }
 
+/* Messages have words of the cluster, and of messages, in them. */
+static void say(const struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf text = base_buf(4 * sizeof(err->msg));
+
+	if (cli_page_text(&text, base_str(err->msg), NULL) == 0)
+		(void)fprintf(stderr, "error: %.*s\n", STR_FMT(base_buf_str(&text)));
+}
+
 static int wrong_usage(const struct err *err)
 {
-	(void)fprintf(stderr, "error: %s\n", err->msg);
+	say(err);
 	return CLI_USAGE;
 }
 
@@ -165,7 +183,7 @@ static int run(const struct cli_command *c, int argc, char **argv)
 	const int r = c->run(&o, &err);
 	if (r >= 0)
 		return r;
-	(void)fprintf(stderr, "error: %s\n", err.msg);
+	say(&err);
 	return cli_exit_of(&err);
 }
 

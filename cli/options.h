@@ -32,7 +32,7 @@ struct cli_options {
 	int format;  /* enum cli_format */
 	int dry_run; /* enum cli_dry_run */
 	bool everywhere, before, wait;
-	char to[160], type[256], expect[33];
+	char to[160], type[256], expect[33], via[254];
 	int64_t epoch;
 	const char *names[CLI_NAMES_MAX]; /* what is no option; borrowed from argv */
 	size_t names_len;

@@ -1,10 +1,9 @@
 #include "cli/page.h"
 
+#include "cli/input.h"
 #include "pkg/base/env.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 struct cli_cell {
 	struct cli_cell *next;
@@ -124,13 +123,5 @@ void cli_age(int64_t now_ns, int64_t then_ns, char dst[static CLI_AGE_LEN])
 
 int cli_page_write(const struct buf *page, struct err *err)
 {
-	for (size_t at = 0; at < page->len;) {
-		const ssize_t n = write(STDOUT_FILENO, page->data + at, page->len - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return FAIL(err, ERR_TERMINAL, "standard output: %m");
-		at += (size_t)n;
-	}
-	return 0;
+	return cli_output_write(base_buf_str(page), err);
 }

@@ -70,16 +70,21 @@ static void answered(void *ctx, const struct kube_response *resp, const struct e
 	}
 }
 
+int cli_late(const char *what, struct err *err)
+{
+	const int r = FAIL(err, ERR_TRANSIENT, "%s", what);
+
+	if (err)
+		err->detail = LATE;
+	return r;
+}
+
 static int left_ms(struct cli_session *s, uint32_t *ret_ms, struct err *err)
 {
 	const int64_t left = (s->until_boot_ns - base_boot_ns(&s->env)) / NS_PER_MS;
 
-	if (left <= 0) {
-		const int r = FAIL(err, ERR_TRANSIENT, "no answer in time");
-		if (err)
-			err->detail = LATE;
-		return r;
-	}
+	if (left <= 0)
+		return cli_late("no answer in time", err);
 	*ret_ms = left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
 	return 0;
 }

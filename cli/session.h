@@ -57,6 +57,9 @@ struct cli_query {
 /* All pages, one after the other. */
 int cli_list(struct cli_session *s, const struct cli_query *q, struct err *err) must_check;
 
+/* The failure to have run out of time, for which there is an exit code of its own. */
+int cli_late(const char *what, struct err *err);
+
 /* The exit code of a failure, and whether it came from running out of time. */
 enum cli_exit cli_exit_of(const struct err *err);
 

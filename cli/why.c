@@ -182,6 +182,7 @@ static int show(const struct cli_options *o, struct cli_session *s, struct err *
 	struct cli_report report = {.arena = arena};
 	TRY(find(s, name, &f, err));
 	TRY(cli_why_explain(&f.c, &report, err));
+	TRY(cli_why_agent(s, &f.c, &report, err));
 	const struct cli_line *wrong = cli_report_first_wrong(&report);
 	if (wrong) {
 		(void)snprintf(

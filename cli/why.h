@@ -1,11 +1,12 @@
-/* kubectl functionkey why POD: why a replica is not ready, from what the cluster knows of it.
- * Layer: cli.
+/* kubectl functionkey why POD: why a replica is not ready, from what the cluster knows of it and
+ * what its agent says. Layer: cli.
  */
 #ifndef CLI_WHY_H
 #define CLI_WHY_H
 
 #include "cli/objects.h"
 #include "cli/report.h"
+#include "cli/session.h"
 #include "crds/functionkey.h"
 #include "crds/pod.h"
 
@@ -28,5 +29,13 @@ struct cli_case {
  * has not passed. */
 int cli_why_explain(const struct cli_case *c, struct cli_report *report, struct err *err)
 	must_check;
+
+/* Adds what the pod's agent says, if it runs; that it was not asked and why, if it cannot be. */
+int cli_why_agent(struct cli_session *s, const struct cli_case *c, struct cli_report *report,
+	struct err *err) must_check;
+
+/* Adds lines about its /v1/status. INVALID. */
+int cli_why_agent_explain(struct str status, int64_t now_wall_ns, struct cli_report *report,
+	struct err *err) must_check;
 
 #endif

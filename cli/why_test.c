@@ -146,10 +146,63 @@ static void test_explain(void **state)
 	}
 }
 
+static void test_agent(void **state)
+{
+	static const struct {
+		const char *name, *status;
+		enum err_class class;
+		struct {
+			enum cli_verdict verdict;
+			const char *says;
+		} lines[4];
+	} answers[] = {
+		{"ready",
+			"{\"version\":\"v1\",\"uptimeSeconds\":300,\"self\":{},\"ready\":true,"
+			"\"reason\":\"KeyOpened\",\"message\":\"m\",\"keeper\":{\"answers\":true},"
+			"\"troubles\":[]}\n",
+			0, {{CLI_GOOD, "version v1, up 5m: it is ready"}}},
+		{"not ready, with troubles",
+			"{\"version\":\"v1\",\"uptimeSeconds\":3,\"ready\":false,\"reason\":"
+			"\"WaitingForGrant\",\"message\":\"no grant\",\"lastFailure\":\"403\","
+			"\"keeper\":{\"answers\":false},\"troubles\":[{\"time\":"
+			"\"2026-01-02T03:03:55Z\",\"what\":\"decrypt\",\"type\":\"tampered\","
+			"\"aborted\":true,\"detail\":\"tag\"}]}",
+			0,
+			{{CLI_DOUBT, "up 3s: WaitingForGrant: no grant"},
+				{CLI_DOUBT, "its keeper does not answer"},
+				{CLI_NOTE, "what failed last: 403"},
+				{CLI_NOTE, "10s ago, decrypt: tampered: tag"}}},
+		{"nothing", "", ERR_INVALID, {{0}}},
+		{"no JSON", "hello", ERR_INVALID, {{0}}},
+		{"cut", "{\"version\":\"v1\"", ERR_INVALID, {{0}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		_cleanup_(base_arena_free) struct arena *arena = NULL;
+		size_t n = 0;
+		assert_ok("arena", base_arena_new(65536, &arena, err));
+		struct cli_report report = {.arena = arena};
+		const int r =
+			cli_why_agent_explain(base_str(answers[i].status), NOW, &report, NULL);
+		if (r != -(int)answers[i].class)
+			fail_msg("%s: %d", answers[i].name, r);
+		for (; n < ARRAY_LEN(answers[i].lines) && answers[i].lines[n].says; n++)
+			if (n >= report.n ||
+				report.lines[n].verdict != answers[i].lines[n].verdict ||
+				!strstr(report.lines[n].says.p, answers[i].lines[n].says))
+				fail_msg("%s: line %zu: '%s'", answers[i].name, n,
+					n < report.n ? report.lines[n].says.p : "");
+		if (r == 0)
+			assert_int_equal(report.n, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ SYS_envelope := $(SYS_pre)
 SYS_protocol := -lsecp256k1 $(SYS_kube)
 SYS_controller := -lwebsockets -lssl -lsecp256k1 -lmicrohttpd $(SYS_kube)
 SYS_agent := -lsecp256k1 -lmicrohttpd $(SYS_kube)
-SYS_cli := -lsecp256k1 $(SYS_kube)
+SYS_cli := -lwebsockets -lssl -lsecp256k1 $(SYS_kube)
 SYS_sim := $(SYS_agent)
 SYS_keeper := -lseccomp $(SYS_pre)
 

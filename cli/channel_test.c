@@ -1,0 +1,525 @@
+/* Against a server on libwebsockets, a process of its own, that does what the pod's name says. */
+#include "cli/channel.h"
+#include "pkg/base/test.h"
+
+#include <fcntl.h>
+#include <libwebsockets.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GOOD "\3{\"metadata\":{},\"status\":\"Success\"}"
+#define CODE(c)                                                                                   \
+	"\3{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"message\":\"x\",\"details\":" \
+	"{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"" c "\"}]}}"
+#define LARGE (3u << 20)
+
+static char folder[] = "/tmp/functionkey-channel-XXXXXX";
+
+/* What the server saw; shared with its process. */
+static struct seen {
+	int port, tls_port;
+	char uri[1024], token[128], name[128], host[128];
+} * seen;
+
+/* -- the server -- */
+
+/* What it sends, message by message; '!' at the end: then it cuts the connection, '.': it closes
+ * it, '?': it waits. */
+static const struct script {
+	const char *pod;
+	struct str messages[4];
+	char then;
+	bool text;
+} scripts[] = {
+	{"hello", {STR("\1"), STR("\1hello "), STR("\1world"), STR(GOOD)}, '.', false},
+	{"code", {STR("\2no\n"), STR(CODE("4"))}, '.', false},
+	{"stays", {STR("\1x"), STR(GOOD)}, '?', false},
+	{"cut", {STR("\1x")}, '!', false},
+	{"closed", {STR("\1x")}, '.', false},
+	{"unknown", {STR("\1x"), STR("\7y"), STR(GOOD)}, '.', false},
+	{"text", {STR("\1x")}, '.', true},
+	{"silent", {{0}}, '?', false},
+	{"lost",
+		{STR("\3{\"status\":\"Failure\",\"reason\":\"InternalError\",\"message\":\"no such "
+		     "container\"}")},
+		'.', false},
+};
+
+struct speaker { /* of libwebsockets, zeroed */
+	char pod[64];
+	size_t next;
+	bool echo, flood, ended, told;
+	uint8_t room[65536]; /* what is to be echoed */
+	size_t len;
+};
+
+static const struct script *script_of(const char *pod)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++)
+		if (strcmp(scripts[i].pod, pod) == 0)
+			return &scripts[i];
+	return NULL;
+}
+
+static void find_pod(struct lws *wsi, char *pod, size_t cap)
+{
+	char uri[256] = "";
+
+	if (lws_hdr_copy(wsi, uri, sizeof(uri), WSI_TOKEN_GET_URI) <= 0)
+		return;
+	const char *at = strstr(uri, "/pods/");
+	(void)snprintf(pod, cap, "%.*s", at ? (int)strcspn(at + 6, "/") : 0, at ? at + 6 : "");
+	(void)snprintf(seen->uri, sizeof(seen->uri), "%s", uri);
+	(void)lws_hdr_copy(wsi, seen->token, sizeof(seen->token), WSI_TOKEN_HTTP_AUTHORIZATION);
+	(void)lws_hdr_copy(wsi, seen->host, sizeof(seen->host), WSI_TOKEN_HOST);
+}
+
+static int put(struct lws *wsi, struct str s, bool text)
+{
+	static uint8_t room[LWS_PRE + 65536];
+
+	memcpy(room + LWS_PRE, s.p, s.n);
+	return lws_write(wsi, room + LWS_PRE, s.n, text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY) < 0
+		       ? -1
+		       : 0;
+}
+
+static int end_it(struct lws *wsi, char then)
+{
+	if (then == '!') /* without a word */
+		(void)shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+	return then == '?' ? 0 : -1;
+}
+
+static int speak(struct lws *wsi, struct speaker *s)
+{
+	const struct script *script = script_of(s->pod);
+
+	if (s->echo) {
+		if (s->len) {
+			const int r = put(wsi, base_str_n(s->room, s->len), false);
+			s->len = 0;
+			lws_rx_flow_control(wsi, 1);
+			return r;
+		}
+		if (!s->ended)
+			return 0;
+		if (s->told)
+			return -1;
+		s->told = true;
+		(void)lws_callback_on_writable(wsi);
+		return put(wsi, STR(GOOD), false);
+	}
+	if (s->flood) {
+		static char much[60000] = "\3";
+		(void)lws_callback_on_writable(wsi);
+		return put(wsi, base_str_n(much, sizeof(much)), false);
+	}
+	if (!script)
+		return -1;
+	if (s->next == ARRAY_LEN(script->messages) || !script->messages[s->next].n)
+		return end_it(wsi, script->then);
+	(void)lws_callback_on_writable(wsi);
+	return put(wsi, script->messages[s->next++], script->text);
+}
+
+static void hear(struct lws *wsi, struct speaker *s, const uint8_t *p, size_t n)
+{
+	if (!s->echo || !n)
+		return;
+	if (n == 2 && p[0] == 255 && lws_is_first_fragment(wsi))
+		s->ended = true;
+	if (!s->ended) {
+		/* Pieces of one message come one by one: each goes back as a message. */
+		const bool first = lws_is_first_fragment(wsi) != 0;
+		s->room[0] = 1;
+		memcpy(s->room + 1, p + first, n - first);
+		s->len = n - first + 1;
+		lws_rx_flow_control(wsi, 0);
+	}
+	(void)lws_callback_on_writable(wsi);
+}
+
+static unsigned refused_with(const char *pod)
+{
+	static const struct {
+		const char *pod;
+		unsigned status;
+	} refusals[] = {{"denied", 403}, {"nobody", 401}, {"missing", 404}, {"old", 400}};
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (strcmp(pod, refusals[i].pod) == 0)
+			return refusals[i].status;
+	return 0;
+}
+
+static int on_event(
+	struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
+{
+	struct speaker *s = user;
+	char pod[64] = "";
+
+	switch ((int)reason) {
+	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+		find_pod(wsi, pod, sizeof(pod));
+		if (!refused_with(pod))
+			return 0;
+		(void)lws_return_http_status(wsi, refused_with(pod), NULL);
+		return -1;
+	case LWS_CALLBACK_HTTP: /* the same without an upgrade */
+		find_pod(wsi, pod, sizeof(pod));
+		(void)lws_return_http_status(wsi, refused_with(pod), "because of the pod");
+		return -1;
+	case LWS_CALLBACK_ESTABLISHED:
+		find_pod(wsi, s->pod, sizeof(s->pod));
+		s->echo = strcmp(s->pod, "echo") == 0;
+		s->flood = strcmp(s->pod, "flood") == 0;
+		if (!s->echo)
+			(void)lws_callback_on_writable(wsi);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		hear(wsi, s, in, n);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return speak(wsi, s);
+	default:
+		return 0;
+	}
+}
+
+enum speaks { SPEAKS_V5, SPEAKS_V4, SPEAKS_OTHER };
+
+static pid_t serve(enum speaks speaks, const char *certificate)
+{
+	static const char *const names[] = {"v5.channel.k8s.io", "v4.channel.k8s.io", "chat"};
+	char cert[128], key[128];
+	const struct lws_protocols protocols[] = {
+		{names[speaks], on_event, sizeof(struct speaker), 32768, 0, NULL, 0},
+		{NULL, NULL, 0, 0, 0, NULL, 0}};
+
+	seen->port = 0;
+	(void)snprintf(cert, sizeof(cert), "%s/%s.crt", folder, certificate ? certificate : "");
+	(void)snprintf(key, sizeof(key), "%s/%s.key", folder, certificate ? certificate : "");
+	const pid_t child = fork();
+	if (child > 0) {
+		for (int i = 0; i < 500 && !*(volatile int *)&seen->port; i++)
+			(void)usleep(10000);
+		assert_true(seen->port > 0);
+		return child;
+	}
+	const struct lws_context_creation_info info = {.port = 0,
+		.iface = "127.0.0.1",
+		.protocols = protocols,
+		.options = certificate ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0,
+		.ssl_cert_filepath = certificate ? cert : NULL,
+		.ssl_private_key_filepath = certificate ? key : NULL,
+		.gid = -1,
+		.uid = -1};
+	lws_set_log_level(0, NULL);
+	struct lws_context *lws = lws_create_context(&info);
+	if (!lws)
+		_exit(1);
+	seen->port = lws_get_vhost_listen_port(lws_get_vhost_by_name(lws, "default"));
+	while (lws_service(lws, 0) >= 0) {
+	}
+	_exit(0);
+}
+
+static void end(pid_t child)
+{
+	(void)kill(child, SIGKILL);
+	(void)waitpid(child, NULL, 0);
+}
+
+/* -- the client -- */
+
+struct got {
+	char out[256], err[256];
+	size_t n, errs;
+	uint64_t sum; /* of all that came on standard output */
+	bool full;
+};
+
+static int take(void *ctx, enum cli_stream_channel channel, struct str bytes, struct err *err)
+{
+	struct got *g = ctx;
+	char *to = channel == CLI_STREAM_OUT ? g->out : g->err;
+	size_t *n = channel == CLI_STREAM_OUT ? &g->n : &g->errs;
+
+	if (g->full)
+		return FAIL(err, ERR_CANCELLED, "standard output is full");
+	for (size_t i = 0; i < bytes.n; i++) {
+		if (*n + i < sizeof(g->out) - 1)
+			to[*n + i] = bytes.p[i];
+		g->sum = g->sum * 31 + (uint8_t)bytes.p[i];
+	}
+	*n += bytes.n;
+	return 0;
+}
+
+static void configure(const char *server, const char *cluster, struct cli_options *o)
+{
+	(void)snprintf(o->kubeconfig, sizeof(o->kubeconfig), "%s/config", folder);
+	FILE *f = fopen(o->kubeconfig, "we");
+	assert_non_null(f);
+	(void)fprintf(f,
+		"current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
+		"clusters: [{name: c, cluster: {server: '%s'%s}}]\n"
+		"users: [{name: u, user: {token: secret-token}}]\n",
+		server, cluster);
+	(void)fclose(f);
+	o->timeout_ns = NS_PER_S;
+}
+
+/* Runs a command in the pod. */
+static int run(
+	const char *cluster, struct cli_channel *c, struct got *got, int *ret_code, struct err *err)
+{
+	_cleanup_(cli_session_close) struct cli_session s = {0};
+	struct cli_options o = {0};
+	char server[64];
+
+	(void)snprintf(
+		server, sizeof(server), "http%s://127.0.0.1:%d", cluster ? "s" : "", seen->port);
+	configure(server, cluster ? cluster : "", &o);
+	c->ns = STR("shop");
+	c->container = STR("agent");
+	c->take = take;
+	c->ctx = got;
+	TRY(cli_session_open(&o, KUBE_EXEC_NO_STDIN, &s, err));
+	return cli_channel_run(&s, c, ret_code, err);
+}
+
+static const struct {
+	const char *name, *pod;
+	enum speaks speaks;
+	bool input; /* an empty one */
+	enum err_class class;
+	int code, exit; /* of the command; of ours where it fails */
+	const char *out, *err, *says;
+} rows[] = {
+	{"all of it", "hello", SPEAKS_V5, false, 0, 0, 0, "hello world", "", ""},
+	{"an exit code", "code", SPEAKS_V5, false, 0, 4, 0, "", "no\n", ""},
+	{"a server that does not hang up", "stays", SPEAKS_V5, false, 0, 0, 0, "x", "", ""},
+	{"nothing in, nothing out", "echo", SPEAKS_V5, true, 0, 0, 0, "", "", ""},
+	{"v4 without standard input", "hello", SPEAKS_V4, false, 0, 0, 0, "hello world", "", ""},
+	{"v4 with one", "hello", SPEAKS_V4, true, ERR_TERMINAL, 0, 1, "", "", "Kubernetes 1.30"},
+	{"another protocol", "hello", SPEAKS_OTHER, false, ERR_TRANSIENT, 0, 3, "", "", ""},
+	{"cut", "cut", SPEAKS_V5, false, ERR_TRANSIENT, 0, 3, "x", "", "not complete"},
+	{"closed without a status", "closed", SPEAKS_V5, false, ERR_TRANSIENT, 0, 3, "x", "",
+		"not complete"},
+	{"cut while we write", "cut", SPEAKS_V5, true, ERR_TRANSIENT, 0, 3, "x", "",
+		"not complete"},
+	{"an unknown channel", "unknown", SPEAKS_V5, false, ERR_INVALID, 0, 2, "x", "",
+		"channel 7"},
+	{"text", "text", SPEAKS_V5, false, ERR_INVALID, 0, 2, "", "", "sent text"},
+	{"a status without end", "flood", SPEAKS_V5, false, ERR_TOO_LARGE, 0, 1, "", "", ""},
+	{"silence", "silent", SPEAKS_V5, false, ERR_TRANSIENT, 0, 124, "", "", "no word in time"},
+	{"not run", "lost", SPEAKS_V5, false, ERR_TERMINAL, 0, 1, "", "", "no such container"},
+	{"not allowed", "denied", SPEAKS_V5, false, ERR_DENIED, 0, 1, "", "", "--verb=create,get"},
+	{"not known", "nobody", SPEAKS_V5, false, ERR_DENIED, 0, 3, "", "", ""},
+	{"no such pod", "missing", SPEAKS_V5, false, ERR_NOT_FOUND, 0, 1, "", "", "HTTP 404"},
+	{"refused", "old", SPEAKS_V5, true, ERR_INVALID, 0, 1, "", "", "HTTP 400"},
+};
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const pid_t child = serve(rows[i].speaks, NULL);
+		struct got got = {0};
+		struct err why = {0};
+		int code = -1;
+		const int in = rows[i].input ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+		struct cli_channel c = {
+			.pod = base_str(rows[i].pod), .words = {"do", "a b"}, .in = in};
+		const int r = run(NULL, &c, &got, &code, &why);
+		end(child);
+		if (in >= 0)
+			close(in);
+		if (r != -(int)rows[i].class || strcmp(got.out, rows[i].out) != 0 ||
+			strcmp(got.err, rows[i].err) != 0 || !strstr(why.msg, rows[i].says) ||
+			(r == 0 && code != rows[i].code) ||
+			(r < 0 && (int)cli_exit_of(&why) != rows[i].exit))
+			fail_msg("%s: %d (exit code %d), code %d, '%s', '%s', %s", rows[i].name, r,
+				(int)cli_exit_of(&why), code, got.out, got.err, why.msg);
+	}
+}
+
+static void test_what_is_asked(void **state)
+{
+	const pid_t child = serve(SPEAKS_V5, NULL);
+	struct got got = {0};
+	int code = -1;
+	struct cli_channel c = {.pod = STR("hello"), .words = {"do", "a b"}, .in = -1};
+
+	(void)state;
+	assert_ok("run", run(NULL, &c, &got, &code, err));
+	end(child);
+	assert_string_equal(seen->uri, "/api/v1/namespaces/shop/pods/hello/exec");
+	assert_string_equal(seen->token, "Bearer secret-token");
+	assert_true(strncmp(seen->host, "127.0.0.1", 9) == 0);
+}
+
+/* Standard input of any size, from a pipe and from a file, comes back whole and in order. */
+static void test_much_input(void **state)
+{
+	uint8_t piece[4096];
+	uint64_t sum = 0;
+
+	(void)state;
+	for (int from_file = 0; from_file < 2; from_file++) {
+		const pid_t child = serve(SPEAKS_V5, NULL);
+		struct got got = {0};
+		int ends[2] = {-1, -1}, code = -1;
+		FILE *f = tmpfile();
+		assert_non_null(f);
+		sum = 0;
+		for (unsigned i = 0; i < 5; i++)
+			sum = sum * 31 + (uint8_t) "first"[i];
+		for (size_t at = 0; at < LARGE; at += sizeof(piece)) {
+			for (size_t i = 0; i < sizeof(piece); i++) {
+				piece[i] = (uint8_t)((at + i) * 7 >> 3);
+				sum = sum * 31 + piece[i];
+			}
+			assert_int_equal(fwrite(piece, 1, sizeof(piece), f), sizeof(piece));
+		}
+		rewind(f);
+		struct cli_channel c = {.pod = STR("echo"),
+			.words = {"do"},
+			.before = STR("first"),
+			.in = fileno(f)};
+		pid_t writer = 0;
+		if (!from_file) {
+			assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+			writer = fork();
+			if (writer == 0) {
+				close(ends[0]);
+				for (ssize_t n = 0;
+					(n = read(fileno(f), piece, sizeof(piece))) > 0;)
+					if (write(ends[1], piece, (size_t)n) != n)
+						_exit(1);
+				_exit(0);
+			}
+			close(ends[1]);
+			c.in = ends[0];
+		}
+		assert_ok("run", run(NULL, &c, &got, &code, err));
+		end(child);
+		if (writer) {
+			(void)waitpid(writer, NULL, 0);
+			close(ends[0]);
+		}
+		(void)fclose(f);
+		assert_int_equal(code, 0);
+		assert_int_equal(got.n, LARGE + 5);
+		assert_true(got.sum == sum);
+	}
+}
+
+static void test_who_takes_refuses(void **state)
+{
+	const pid_t child = serve(SPEAKS_V5, NULL);
+	struct got got = {.full = true};
+	int code = -1;
+	struct cli_channel c = {.pod = STR("hello"), .words = {"do"}, .in = -1};
+
+	(void)state;
+	assert_class("full", ERR_CANCELLED, run(NULL, &c, &got, &code, err));
+	end(child);
+}
+
+static const struct {
+	const char *name, *cluster, *certificate;
+	enum err_class class;
+	const char *says;
+} tls_rows[] = {
+	{"by address", ", certificate-authority: '%s/good.crt'", "good", 0, ""},
+	{"by name", ", certificate-authority: '%s/good.crt', tls-server-name: api.example", "good",
+		0, ""},
+	{"another name", ", certificate-authority: '%s/good.crt', tls-server-name: other.example",
+		"good", ERR_TRANSIENT, ""},
+	{"another authority", ", certificate-authority: '%s/other.crt'", "good", ERR_TRANSIENT, ""},
+	{"an address that the certificate has not", ", certificate-authority: '%s/other.crt'",
+		"other", ERR_TRANSIENT, ""},
+	{"not verified", ", insecure-skip-tls-verify: true", "other", 0, ""},
+	{"a proxy", ", certificate-authority: '%s/good.crt', proxy-url: 'http://127.0.0.1:1'",
+		"good", ERR_INVALID, "no proxy"},
+};
+
+static void test_tls(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tls_rows); i++) {
+		const pid_t child = serve(SPEAKS_V5, tls_rows[i].certificate);
+		struct got got = {0};
+		struct err why = {0};
+		int code = -1;
+		struct cli_channel c = {.pod = STR("hello"), .words = {"do"}, .in = -1};
+		char cluster[256];
+		const char *at = strstr(tls_rows[i].cluster, "%s");
+		(void)snprintf(cluster, sizeof(cluster), "%.*s%s%s",
+			at ? (int)(at - tls_rows[i].cluster) : (int)strlen(tls_rows[i].cluster),
+			tls_rows[i].cluster, at ? folder : "", at ? at + 2 : "");
+		seen->token[0] = 0;
+		const int r = run(cluster, &c, &got, &code, &why);
+		end(child);
+		if (r != -(int)tls_rows[i].class || !strstr(why.msg, tls_rows[i].says))
+			fail_msg("%s: %d, %s", tls_rows[i].name, r, why.msg);
+		if (r < 0 && seen->token[0])
+			fail_msg("%s: the token went to who is not verified", tls_rows[i].name);
+		if (r == 0)
+			assert_string_equal(got.out, "hello world");
+	}
+}
+
+static void test_nobody_there(void **state)
+{
+	struct got got = {0};
+	struct err why = {0};
+	int code = -1;
+	struct cli_channel c = {.pod = STR("hello"), .words = {"do"}, .in = -1};
+
+	(void)state;
+	seen->port = 1;
+	assert_int_equal(run(NULL, &c, &got, &code, &why), -ERR_TRANSIENT);
+	assert_int_equal(cli_exit_of(&why), CLI_UNREACHABLE);
+}
+
+static int make_certificate(const char *name, const char *names)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command),
+		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+		"-subj "
+		"/CN=x -addext subjectAltName=%s -keyout %s/%s.key -out %s/%s.crt 2>/dev/null",
+		names, folder, name, folder, name);
+	return system(command); /* NOLINT(concurrency-mt-unsafe) */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_what_is_asked),
+		cmocka_unit_test(test_much_input),
+		cmocka_unit_test(test_who_takes_refuses),
+		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_nobody_there),
+	};
+	char command[128];
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (seen == MAP_FAILED || !mkdtemp(folder) ||
+		make_certificate("good", "IP:127.0.0.1,DNS:api.example") != 0 ||
+		make_certificate("other", "DNS:elsewhere.example") != 0)
+		return 1;
+	const int r = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command) == 0 ? r : 1; /* NOLINT(concurrency-mt-unsafe) */
+}
