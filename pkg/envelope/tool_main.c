@@ -4,6 +4,7 @@
 #include "pkg/base/text.h"
 #include "pkg/envelope/open.h"
 #include "pkg/envelope/seal.h"
+#include "pkg/envelope/signed.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ struct options {
 	struct envelope_target targets[ENVELOPE_RECIPIENTS_MAX];
 	size_t target_count;
 	struct secret secret;
+	struct secret sender, issuer; /* identity keys, where the header says a level */
 	unsigned kinds;
 };
 
@@ -31,12 +33,15 @@ static int usage(FILE *to, int status)
 	(void)fprintf(to,
 		"usage: envelope-tool keygen\n"
 		"       envelope-tool seal --to KEY:EPOCH:NAME... [--stream] [--type TYPE]\n"
-		"                          [--kind N] [--context HEX] <PLAINTEXT >MESSAGE\n"
+		"                          [--kind N] [--context HEX]\n"
+		"                          [--sender LEVEL:SECRET:ISSUER] <PLAINTEXT >MESSAGE\n"
 		"       envelope-tool open --secret HEX [--kinds MASK] <MESSAGE >PLAINTEXT\n"
+		"       envelope-tool sender --secret HEX [--kinds MASK] <MESSAGE\n"
 		"       envelope-tool headers <LINES\n"
 		"Seals and opens FunctionKey envelopes with keys from the command line, for "
 		"tests.\n"
 		"  keygen   print a new key: secret, public key, fingerprint\n"
+		"  sender   print the level and the certificate in hex, as open verifies them\n"
 		"  headers  for each line, a protected header in hex, print ok or why it is "
 		"refused\n");
 	return status;
@@ -108,6 +113,22 @@ static int option_kinds(const struct tool *t, struct options *o, struct str valu
 	return 0;
 }
 
+/* LEVEL:SECRET:ISSUER: the identity keys of sender and leader */
+static int option_sender(const struct tool *t, struct options *o, struct str value, struct err *err)
+{
+	const size_t first = base_str_find(value, ':', 0);
+	const size_t second = base_str_find(value, ':', first + 1);
+	uint64_t level = 0;
+
+	(void)t;
+	TRY(base_parse_u64(base_str_sub(value, 0, first), ENVELOPE_SENDER_COUNT - 1, &level, err));
+	o->header.sender = (enum envelope_sender_level)level;
+	TRY(base_unhex(
+		base_str_sub(value, first + 1, second), o->sender.b, sizeof(o->sender.b), err));
+	return base_unhex(
+		base_str_sub(value, second + 1, value.n), o->issuer.b, sizeof(o->issuer.b), err);
+}
+
 static const struct {
 	const char *name;
 	int (*set)(const struct tool *t, struct options *o, struct str value, struct err *err);
@@ -118,6 +139,7 @@ static const struct {
 	{"--context", option_context},
 	{"--secret", option_secret},
 	{"--kinds", option_kinds},
+	{"--sender", option_sender},
 };
 
 static int parse_options(
@@ -194,6 +216,18 @@ static int seal_whole(struct tool *t, struct options *o, struct err *err)
 	return write_out(&out, err);
 }
 
+/* A new k for all targets, and the rest of a header that is sealed piece by piece. */
+static int prepare(struct tool *t, struct options *o, struct secret *k, struct err *err)
+{
+	TRY(envelope_secret_new(t->ctx, k, err));
+	for (size_t i = 0; i < o->target_count; i++)
+		TRY(envelope_recipient_wrap(
+			t->pre, &o->targets[i], k, &o->header.recipients[i], err));
+	o->header.recipient_count = o->target_count;
+	TRY(envelope_recipients_sort(&o->header, err));
+	return envelope_header_fresh(t->ctx, &o->header, err);
+}
+
 static int seal_stream(struct tool *t, struct options *o, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf in = base_buf(CHUNK);
@@ -202,13 +236,7 @@ static int seal_stream(struct tool *t, struct options *o, struct err *err)
 	_cleanup_(base_secret_wipe) struct secret k;
 	bool more = true;
 
-	TRY(envelope_secret_new(t->ctx, &k, err));
-	for (size_t i = 0; i < o->target_count; i++)
-		TRY(envelope_recipient_wrap(
-			t->pre, &o->targets[i], &k, &o->header.recipients[i], err));
-	o->header.recipient_count = o->target_count;
-	TRY(envelope_recipients_sort(&o->header, err));
-	TRY(envelope_header_fresh(t->ctx, &o->header, err));
+	TRY(prepare(t, o, &k, err));
 	TRY(envelope_sealer_begin(&s, t->ctx, &o->header, &k, &out, err));
 	while (more) {
 		base_buf_clear(&in);
@@ -220,8 +248,87 @@ static int seal_stream(struct tool *t, struct options *o, struct err *err)
 	return write_out(&out, err);
 }
 
+/* What a leader's keeper does for the sender's. */
+static int issue(struct tool *t, const struct options *o, struct buf *out, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf body = base_buf(ENVELOPE_CERT_MAX);
+	const int64_t now = (int64_t)o->header.iat;
+	struct envelope_sender_cert c = {
+		.cluster = STR("6f1c0f9e-6f44-4f5c-9a53-2d3b0b6a1a11"),
+		.ns = STR("shop"),
+		.function = STR("orders"),
+		.revision = STR("orders-1"),
+		.pod = STR("orders-1-a"),
+		.epoch = 1,
+		.term = 1,
+		.nbf = now,
+		.exp = now + 3600,
+	};
+
+	TRY(pre_public_of(t->pre, &o->sender, &c.key, err));
+	TRY(pre_public_of(t->pre, &o->issuer, &c.issuer, err));
+	TRY(envelope_sender_cert_body(&c, &body, err));
+	TRY(pre_sign(
+		t->pre, &o->issuer, ENVELOPE_CERT_CONTEXT, base_buf_str(&body), &c.signature, err));
+	return envelope_sender_cert_encode(&c, out, err);
+}
+
+static int sign(struct tool *t, const struct options *o, const struct envelope_signing *signing,
+	struct pre_signature *ret, struct err *err)
+{
+	const struct envelope_signing_bytes b = envelope_signing_bytes(signing);
+
+	return pre_sign_cose(t->pre, &o->sender, base_str_n(b.b, b.n), ret, err);
+}
+
+/* As a sender with a keeper does it, with the keeper's part in between. */
+static int seal_parts(struct tool *t, struct options *o, const struct secret *k, struct str text,
+	struct buf *out, struct err *err)
+{
+	_cleanup_(envelope_signed_sealer_done) struct envelope_signed_sealer s = {0};
+	_cleanup_(base_buf_done) struct buf cert = base_buf(ENVELOPE_CERT_MAX);
+	const bool message = o->header.sender == ENVELOPE_SENDER_MESSAGE;
+	const bool has_origin = !message || o->header.mode == ENVELOPE_STREAM;
+	struct envelope_signing signing;
+	struct pre_signature origin;
+	struct pre_signature tail;
+	uint8_t hash[ENVELOPE_HASH_LEN];
+
+	TRY(issue(t, o, &cert, err));
+	TRY(envelope_sender_cert_hash(t->ctx, base_buf_str(&cert), hash, err));
+	TRY(envelope_origin_signing(t->ctx, &o->header, k, hash, &signing, err));
+	TRY(sign(t, o, &signing, &origin, err));
+	const struct envelope_credentials with = {
+		.cert = base_buf_str(&cert), .origin = has_origin ? &origin : NULL};
+	o->header.has_length = true;
+	o->header.length = text.n + envelope_sender_overhead(&o->header, cert.len);
+	TRY(envelope_signed_sealer_begin(&s, t->ctx, &o->header, k, &with, out, err));
+	TRY(envelope_signed_sealer_add(&s, text, out, err));
+	if (message) {
+		TRY(envelope_signed_sealer_signing(&s, &signing, err));
+		TRY(sign(t, o, &signing, &tail, err));
+	}
+	return envelope_signed_sealer_end(&s, message ? &tail : NULL, out, err);
+}
+
+static int seal_signed(struct tool *t, struct options *o, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf in = base_buf(OUT_MAX);
+	_cleanup_(base_buf_done) struct buf out = base_buf((size_t)2 * OUT_MAX);
+	_cleanup_(base_secret_wipe) struct secret k;
+	bool more = true;
+
+	while (more)
+		TRY(read_more(&in, CHUNK, &more, err));
+	TRY(prepare(t, o, &k, err));
+	TRY(seal_parts(t, o, &k, base_buf_str(&in), &out, err));
+	return write_out(&out, err);
+}
+
 static int seal(struct tool *t, struct options *o, struct err *err)
 {
+	if (o->header.sender != ENVELOPE_SENDER_NONE)
+		return seal_signed(t, o, err);
 	return o->header.mode == ENVELOPE_STREAM ? seal_stream(t, o, err) : seal_whole(t, o, err);
 }
 
@@ -253,27 +360,55 @@ static int read_head(struct buf *in, struct envelope_message *m, struct err *err
 	return r == -(int)ERR_NOT_READY ? REFUSE(err, TRUNCATED, "the head is not complete") : r;
 }
 
-static int open_message(struct tool *t, struct options *o, struct err *err)
+/* Plaintext goes to standard output as it may be released, or nowhere. */
+static int open_with(struct tool *t, struct options *o, const struct envelope_sender_check *check,
+	bool quiet, struct envelope_signed_opener *opener, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf in = base_buf((size_t)2 * CHUNK);
 	_cleanup_(base_buf_done) struct buf out = base_buf(OUT_MAX);
-	_cleanup_(envelope_opener_done) struct envelope_opener opener = {0};
 	_cleanup_(base_secret_wipe) struct secret k;
 	struct envelope_message m;
 	bool more = true;
 
 	TRY(read_head(&in, &m, err));
 	TRY(unwrap(t, o, &m, &k, err));
-	TRY(envelope_opener_begin(&opener, t->ctx, &m, &k, err));
+	TRY(envelope_signed_opener_begin(opener, check, &m, &k, err));
 	base_buf_consume(&in, m.body_at);
 	while (more) {
-		TRY(envelope_opener_add(&opener, base_buf_str(&in), &out, err));
+		TRY(envelope_signed_opener_add(opener, base_buf_str(&in), &out, err));
+		if (quiet)
+			base_buf_clear(&out);
 		TRY(write_out(&out, err));
 		base_buf_clear(&in);
 		TRY(read_more(&in, CHUNK, &more, err));
 	}
-	TRY(envelope_opener_end(&opener, &out, err));
-	return write_out(&out, err);
+	TRY(envelope_signed_opener_end(opener, &out, err));
+	return quiet ? 0 : write_out(&out, err);
+}
+
+static int open_message(struct tool *t, struct options *o, struct err *err)
+{
+	_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener opener = {0};
+	const struct envelope_sender_check check = {.ctx = t->ctx, .pre = t->pre};
+
+	return open_with(t, o, &check, false, &opener, err);
+}
+
+static int show_sender(struct tool *t, struct options *o, struct err *err)
+{
+	_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener opener = {0};
+	_cleanup_(base_buf_done) struct buf cert = base_buf(ENVELOPE_CERT_MAX);
+	const struct envelope_sender_check check = {.ctx = t->ctx, .pre = t->pre};
+	struct envelope_sender_cert c;
+	char hex[2 * ENVELOPE_CERT_MAX + 1] = "";
+
+	TRY(open_with(t, o, &check, true, &opener, err));
+	if (envelope_signed_opener_cert(&opener, &c)) {
+		TRY(envelope_sender_cert_encode(&c, &cert, err));
+		base_hex(cert.data, cert.len, hex);
+	}
+	printf("level %d\ncertificate %s\n", (int)envelope_signed_opener_level(&opener), hex);
+	return 0;
 }
 
 static int headers(struct tool *t, struct options *o, struct err *err)
@@ -303,6 +438,7 @@ static const struct {
 	{"keygen", keygen},
 	{"seal", seal},
 	{"open", open_message},
+	{"sender", show_sender},
 	{"headers", headers},
 };
 

@@ -5,6 +5,7 @@
 #include "pkg/base/env.h"
 #include "pkg/envelope/body.h"
 #include "pkg/envelope/open.h"
+#include "pkg/envelope/signed.h"
 
 #define MESSAGE_MAX (2u << 20)
 
@@ -281,12 +282,145 @@ static void negative_vectors(void **state)
 	assert_true(each(*state, "pkg/envelope/vectors/negative.json", check_negative) >= 150);
 }
 
+/* -- messages with a sender -- */
+
+static int open_signed(struct world *w, const struct secret *sk, const struct pre_fingerprint *fp,
+	struct str sealed, struct envelope_signed_opener *o, struct buf *out, struct err *why)
+{
+	const struct envelope_sender_check check = {.ctx = w->ctx, .pre = w->pre};
+	struct envelope_message m;
+	struct str body = STR_NULL;
+	struct secret k;
+
+	TRY(envelope_parse_whole(sealed, &m, &body, why));
+	const struct envelope_recipient *r = envelope_recipient_find(&m.header, fp);
+	assert_non_null(r);
+	TRY(envelope_recipient_unwrap(w->pre, sk, r, &k, why));
+	TRY(envelope_signed_opener_begin(o, &check, &m, &k, why));
+	TRY(envelope_signed_opener_add(o, body, out, why));
+	TRY(envelope_signed_opener_end(o, out, why));
+	return 0;
+}
+
+static void check_certificate(const struct vector *v, struct str cert)
+{
+	_cleanup_(base_buf_done) struct buf again = base_buf(ENVELOPE_CERT_MAX);
+	struct envelope_sender_cert c;
+	struct pre_public_key key;
+
+	assert_ok(v->name, envelope_sender_cert_parse(cert, &c, err));
+	assert_ok(v->name, envelope_sender_cert_encode(&c, &again, err));
+	assert_true(base_str_eq(base_buf_str(&again), cert));
+	vectors_bytes(v->row, "key", key.b, sizeof(key.b));
+	assert_memory_equal(key.b, c.key.b, sizeof(key.b));
+	vectors_bytes(v->row, "issuer", key.b, sizeof(key.b));
+	assert_memory_equal(key.b, c.issuer.b, sizeof(key.b));
+}
+
+/* What is signed is what the vector says; then the signature that it has is put in. */
+static void check_signing(const struct vector *v, const char *key, const struct envelope_signing *s,
+	struct pre_signature *ret)
+{
+	_cleanup_(base_buf_done) struct buf want = base_buf(ENVELOPE_SIGNING_BYTES_MAX);
+	const struct envelope_signing_bytes b = envelope_signing_bytes(s);
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%s_signed", key);
+	assert_true(base_str_eq(vectors_hex(v->row, name, &want), base_str_n(b.b, b.n)));
+	vectors_bytes(v->row, key, ret->b, sizeof(ret->b));
+}
+
+static void seal_signed(struct world *w, const struct vector *v, struct str cert, struct buf *out)
+{
+	_cleanup_(envelope_signed_sealer_done) struct envelope_signed_sealer s = {0};
+	const bool message = v->header.sender == ENVELOPE_SENDER_MESSAGE;
+	const bool has_origin = vectors_get(v->row, "origin").p != NULL;
+	struct pre_signature origin;
+	struct pre_signature tail;
+	struct envelope_signing signing;
+	uint8_t hash[ENVELOPE_HASH_LEN];
+
+	assert_ok(v->name, envelope_sender_cert_hash(w->ctx, cert, hash, err));
+	assert_ok(v->name, envelope_origin_signing(w->ctx, &v->header, &v->k, hash, &signing, err));
+	if (has_origin)
+		check_signing(v, "origin", &signing, &origin);
+	const struct envelope_credentials with = {
+		.cert = cert, .origin = has_origin ? &origin : NULL};
+	assert_ok(v->name,
+		envelope_signed_sealer_begin(&s, w->ctx, &v->header, &v->k, &with, out, err));
+	assert_ok(v->name, envelope_signed_sealer_add(&s, base_buf_str(&v->plaintext), out, err));
+	if (message) {
+		assert_ok(v->name, envelope_signed_sealer_signing(&s, &signing, err));
+		check_signing(v, "tail", &signing, &tail);
+	}
+	assert_ok(v->name, envelope_signed_sealer_end(&s, message ? &tail : NULL, out, err));
+}
+
+static void check_signed(struct world *w, struct str row)
+{
+	_cleanup_(vector_done) struct vector v = {.row = row};
+	_cleanup_(base_buf_done) struct buf sealed = base_buf(MESSAGE_MAX);
+	_cleanup_(base_buf_done) struct buf cert = base_buf(ENVELOPE_CERT_MAX);
+
+	read_vector(&v);
+	const struct str cert_bytes = vectors_hex(row, "cert", &cert);
+	check_certificate(&v, cert_bytes);
+	if (v.header.mode == ENVELOPE_WHOLE && !v.header.has_length)
+		fail_msg("%s: no length", v.name);
+	seal_signed(w, &v, cert_bytes, &sealed);
+	check_bytes(w, &v, base_buf_str(&sealed));
+	for (size_t i = 0; i < v.header.recipient_count; i++) {
+		_cleanup_(base_buf_done) struct buf out = base_buf(MESSAGE_MAX);
+		_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener o = {0};
+		struct secret sk;
+		char key[40];
+		(void)snprintf(key, sizeof(key), "recipient%zu_sk", i);
+		vectors_bytes(row, key, sk.b, sizeof(sk.b));
+		assert_ok(v.name, open_signed(w, &sk, &v.header.recipients[i].fp,
+					  base_buf_str(&sealed), &o, &out, err));
+		assert_true(base_str_eq(base_buf_str(&out), base_buf_str(&v.plaintext)));
+		assert_int_equal(envelope_signed_opener_level(&o), v.header.sender);
+	}
+}
+
+static void signed_vectors(void **state)
+{
+	assert_true(each(*state, "pkg/envelope/vectors/signed.json", check_signed) >= 19);
+}
+
+static void check_signed_negative(struct world *w, struct str row)
+{
+	_cleanup_(base_buf_done) struct buf message = base_buf(MESSAGE_MAX);
+	_cleanup_(base_buf_done) struct buf out = base_buf(MESSAGE_MAX);
+	_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener o = {0};
+	struct pre_fingerprint fp;
+	struct secret sk;
+	struct err why = {0};
+	const struct str name = vectors_get(row, "id");
+
+	vectors_bytes(row, "sk", sk.b, sizeof(sk.b));
+	vectors_bytes(row, "fp", fp.b, sizeof(fp.b));
+	if (open_signed(w, &sk, &fp, vectors_hex(row, "message", &message), &o, &out, &why) >= 0)
+		fail_msg("%.*s: opened", STR_FMT(name));
+	if (!base_str_eq(base_str(envelope_reason_name(why.detail)), vectors_get(row, "reason")))
+		fail_msg("%.*s: got %s", STR_FMT(name), why.msg);
+	assert_int_equal(out.len, 0);
+}
+
+static void signed_negative_vectors(void **state)
+{
+	assert_true(each(*state, "pkg/envelope/vectors/signed-negative.json",
+			    check_signed_negative) >= 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_vectors),
 		cmocka_unit_test(stream_vectors),
 		cmocka_unit_test(negative_vectors),
+		cmocka_unit_test(signed_vectors),
+		cmocka_unit_test(signed_negative_vectors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -18,6 +18,8 @@ from pycose.keys import SymmetricKey
 from pycose.messages import CoseMessage
 
 import envelope_py
+import sender_py as sender
+import small_umbral as umbral
 from envelope_py import Map
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -149,6 +151,98 @@ def sealed_kfrags():
         assert envelope_py.seal_whole(protected, k, header[5], kfrag) == body
 
 
+def scalar():
+    return int.from_bytes(os.urandom(32), "big") % umbral.N or 1
+
+
+def forms():
+    for level in (sender.ORIGIN, sender.MESSAGE):
+        for stream in (False, True):
+            for size in (0, 5, 70000):
+                yield level, stream, size
+
+
+def opened_by_python(sealed, key, stream):
+    """What is encrypted, with the content key."""
+    item = cbor2.CBORDecoder(io.BytesIO(sealed)).decode().value
+    protected = item[0]
+    k = key.unwrap(cbor2.loads(protected))
+    cek, _ = envelope_py.schedule(protected, k)
+    if not stream:
+        message = CoseMessage.decode(sealed)
+        message.key = SymmetricKey(k=cek)
+        return protected, k, message.decrypt()
+    run = subprocess.run([sys.executable, os.path.join(HERE, "read_stream.py"), key.hex()],
+                         input=sealed, capture_output=True, check=True)
+    return protected, k, run.stdout
+
+
+def cose_verifies_our_senders():
+    """The generic COSE package verifies what our sender signed, the sender is whom we named."""
+    for level, stream, size in forms():
+        key, text, own, leader = Key(), os.urandom(size), scalar(), scalar()
+        sealed = tool("seal", *(["--stream"] if stream else []), "--to", key.to(), "--sender",
+                      f"{level}:{own:064x}:{leader:064x}", data=text)
+        protected, k, body = opened_by_python(sealed, key, stream)
+        assert cbor2.loads(protected)[-70001][10] == level
+        assert cbor2.loads(protected)[-70001][7] == len(body)
+        fields, plaintext = sender.read(body, level, protected, k)
+        assert plaintext == text
+        assert fields["key"] == umbral.public(own) and fields["issuer"] == umbral.public(leader)
+        assert fields["pod"] == "orders-1-a" and fields["pod"].encode() not in sealed
+        # Nothing of it is good for another message.
+        other = protected[:-1] + bytes([protected[-1] ^ 1])
+        if level == sender.MESSAGE:
+            bound, end = sender.sha256(other), body[-sender.TAIL:]
+            cert = body[:sender.item_length(body)]
+            cert = cert if not stream else cbor2.dumps(
+                cbor2.loads(cert).value[1][sender.CERTIFICATE], canonical=True)
+            assert not sender.cose_verifies(end, fields["key"], level, bound, cert,
+                                            sender.sha256(text))
+
+
+def made_with_sender(key, level, stream, text, spoil=lambda body: body):
+    """As made_by_stock, with a sender's part that Python signed."""
+    own, leader, k = scalar(), scalar(), os.urandom(32)
+    capsule, wrapped = umbral_pre.encrypt(key.public, k)
+    entries = [[1, key.fp, key.epoch, key.name, bytes(capsule), bytes(wrapped)]]
+    cert = sender.certificate({
+        "cluster": "c-1", "namespace": "shop", "function": "Orders_2", "revision": "r.1",
+        "pod": "p-1", "uid": os.urandom(16), "key": umbral.public(own), "epoch": 1, "term": 2,
+        "nbf": 1795000000, "exp": 1795000000}, leader, scalar())
+    iv = os.urandom(12)
+    header = {1: 1, 2: os.urandom(16), 3: entries, 4: 1795000000, 8: EVENT, 10: level}
+    outer = {1: -70010 if stream else 3, 2: [-70001], 3: "text/plain",
+             16: envelope_py.TYP_STREAM if stream else envelope_py.TYP_WHOLE, -70001: header}
+    if not stream:
+        outer[5] = iv
+    protected = cbor2.dumps(outer, canonical=True)
+    bound = sender.sha256(cbor2.dumps(entries, canonical=True))
+    signatures = [sender.sign(own, sender.sig_structure(*what), scalar()) for what in (
+        (sender.ORIGIN, bound, cert, sender.origin_payload(bound, k)),
+        (sender.MESSAGE, sender.sha256(protected), cert, sender.sha256(text)))]
+    body = spoil(sender.body(level, stream, cert, signatures[0], text, signatures[1]))
+    if stream:
+        return cert, envelope_py.message(protected, k, None) + b"".join(
+            envelope_py.seal_segments(protected, k, body))
+    return cert, envelope_py.message(
+        protected, k, envelope_py.seal_whole(protected, k, iv, body))
+
+
+def we_verify_senders_of_python():
+    for level, stream, size in forms():
+        key, text = Key(), os.urandom(size)
+        cert, sealed = made_with_sender(key, level, stream, text)
+        assert tool("open", "--secret", key.hex(), data=sealed) == text
+        shown = tool("sender", "--secret", key.hex(), data=sealed).decode()
+        assert shown == f"level {level}\ncertificate {cert.hex()}\n"
+        flip = lambda body: body[:-1] + bytes([body[-1] ^ 1])
+        _, sealed = made_with_sender(key, level, stream, text, flip)
+        # The last byte is the message's signature; at level origin, any recipient's own text.
+        if level == sender.MESSAGE or size == 0:
+            assert "sender-signature" in tool("open", "--secret", key.hex(), data=sealed, ok=False)
+
+
 ATTRIBUTES = {"id", "time", "type", "source", "subject", "dataschema", "specversion",
               "datacontenttype"}
 NAME = set("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -203,6 +297,10 @@ def valid(protected):
             isinstance(h, dict) and header_valid(h, stream))
 
 
+def length_max(h, stream):
+    return 1 << 40 if stream else (1 << 20) + (1024 if h[10] else 0)
+
+
 def header_valid(h, stream):
     if not {1, 2, 3, 4, 8, 10} <= set(h) <= set(range(1, 12)):
         return False
@@ -211,7 +309,7 @@ def header_valid(h, stream):
         return False
     return (type(h[1]) is int and h[1] == 1 and octets(h[2], 16) and
             all(x[1] < y[1] for x, y in zip(r, r[1:])) and number(h[4]) and
-            number(h.get(5, 0)) and number(h.get(7, 0), (1 << 40 if stream else 1 << 20) + 1) and
+            number(h.get(5, 0)) and number(h.get(7, 0), length_max(h, stream) + 1) and
             number(h[8], 5) and number(h[10], 3) and octets(h.get(9, bytes(32)), 32) and
             octets(h.get(11, bytes(32)), 32) and (11 in h) == (h[8] in (3, 4)) and
             (h[8] != 2 or 9 in h) and isinstance(a, dict) and len(a) > 0 and
@@ -274,7 +372,8 @@ def vectors_are_reproduced():
     with tempfile.TemporaryDirectory() as made:
         subprocess.run([sys.executable, os.path.join(HERE, "make_vectors.py"), made], check=True,
                        stdout=subprocess.DEVNULL)
-        for file in ("whole.json", "stream.json", "negative.json"):
+        for file in ("whole.json", "stream.json", "negative.json", "response.json",
+                     "signed.json", "signed-negative.json"):
             with open(os.path.join(made, file), "rb") as a, \
                     open(os.path.join(stored, file), "rb") as b:
                 assert a.read() == b.read(), file
@@ -283,7 +382,8 @@ def vectors_are_reproduced():
 def main():
     cases = (vectors_are_reproduced, cose_opens_ours, cbor2_writes_the_same_header,
              we_open_stock_messages, we_open_stock_streams, python_reads_our_streams,
-             sealed_kfrags, both_decoders_agree)
+             sealed_kfrags, cose_verifies_our_senders, we_verify_senders_of_python,
+             both_decoders_agree)
     failed = 0
     for case in cases:
         try:

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 
+import sender_py as sender
 import small_umbral as umbral
 from envelope_py import (A256GCM, COMMIT, FUNCTIONKEY, STREAM, TYP_STREAM, TYP_WHOLE, Map, Raw,
                          cbor, enc_structure, mac, message, schedule, seal_segments, seal_whole,
@@ -174,6 +175,121 @@ def responses():
     yield answer(request, "response-empty", plaintext=b"")
     yield answer(request, "response-stream", stream=True, plaintext=pattern(65537))
     yield answer(Vector("response-to-stream", kind=1, stream=True), "response-of-stream")
+
+
+class Signed(Vector):
+    """A message with a sender: `text` is what he says, `plaintext` what is encrypted."""
+
+    FIELDS = {"cluster": "6f1c0f9e-6f44-4f5c-9a53-2d3b0b6a1a11", "namespace": "shop",
+              "function": "orders", "revision": "orders-6c9f7d5b8",
+              "pod": "orders-6c9f7d5b8-m4zqh", "epoch": 2, "term": 7, "nbf": 1794999400,
+              "exp": 1795003600}
+
+    def __init__(self, name, level, text=b"hello", fields=None, announced=True, **more):
+        super().__init__(name, sender=level, **more)
+        self.level, self.text = level, text
+        self.leader, self.key = self.random.scalar(), self.random.scalar()
+        self.nonces = [self.random.scalar() for _ in range(3)]
+        fields = self.FIELDS | {"uid": self.random.take(16), "key": umbral.public(self.key)} | (
+            fields or {})
+        self.cert = sender.certificate(fields, self.leader, self.nonces[0])
+        self.plaintext = sender.body(level, self.stream, self.cert, bytes(64), text, bytes(64))
+        self.length = len(self.plaintext) if announced else None
+        bound = sender.origin_bound(self.entries())
+        self.origin_signed = sender.sig_structure(
+            sender.ORIGIN, bound, self.cert, sender.origin_payload(bound, self.k))
+        self.tail_signed = sender.sig_structure(
+            sender.MESSAGE, sender.sha256(self.protected()), self.cert, sender.sha256(text))
+        self.origin = sender.sign(self.key, self.origin_signed, self.nonces[1])
+        self.tail = sender.sign(self.key, self.tail_signed, self.nonces[2])
+        self.plaintext = sender.body(level, self.stream, self.cert, self.origin, text, self.tail)
+
+    def as_json(self):
+        body, self.plaintext = self.plaintext, b""
+        out = super().as_json()
+        self.plaintext = body
+        sealed = self.sealed()
+        out |= {"cert": self.cert.hex(), "key": umbral.public(self.key).hex(),
+                "issuer": umbral.public(self.leader).hex()}
+        if sender.has_origin(self.level, self.stream):
+            out |= {"origin_signed": self.origin_signed.hex(), "origin": self.origin.hex()}
+        if self.level == sender.MESSAGE:
+            out |= {"tail_signed": self.tail_signed.hex(), "tail": self.tail.hex()}
+        if len(self.text) > 1024:
+            assert self.text == pattern(len(self.text))
+            del out["plaintext"], out["message"]
+            return out | {"plaintext_size": str(len(self.text)),
+                          "message_sha256": hashlib.sha256(sealed).hexdigest()}
+        return out | {"plaintext": self.text.hex(), "message": sealed.hex()}
+
+
+def signed():
+    for level, name in ((sender.ORIGIN, "origin"), (sender.MESSAGE, "message")):
+        yield Signed(f"signed-{name}-whole", level)
+        yield Signed(f"signed-{name}-whole-empty", level, text=b"")
+        yield Signed(f"signed-{name}-whole-largest", level, text=pattern(1 << 20))
+        yield Signed(f"signed-{name}-stream", level, stream=True, announced=False)
+        yield Signed(f"signed-{name}-stream-announced", level, stream=True)
+        yield Signed(f"signed-{name}-stream-empty", level, text=b"", stream=True)
+        yield Signed(f"signed-{name}-stream-long", level, text=pattern(131072), stream=True)
+        yield Signed(f"signed-{name}-two-recipients", level, names=("shop/a", "shop/b"))
+        yield Signed(f"signed-{name}-largest-names", level, fields={
+            "cluster": "c" * 63, "namespace": "n" * 63, "function": "F_" + "f" * 61,
+            "revision": "r" * 52, "pod": "p" * 253, "epoch": 2**63 - 1, "term": 2**63 - 1,
+            "nbf": 0, "exp": 2**63 - 1})
+    yield Signed("signed-response", sender.MESSAGE, kind=2, parent=bytes(32))
+
+
+def negative_signed(n):
+    """By somebody who has k: whatever is outside of the body is right."""
+    forms = [(level, stream) for level in (1, 2) for stream in (False, True)]
+    for level, stream in forms:
+        name = f"signed-{('', 'origin', 'message')[level]}-{'stream' if stream else 'whole'}-"
+        has_origin, has_tail = sender.has_origin(level, stream), level == sender.MESSAGE
+
+        def row(what, reason, change=None, **fields):
+            v = Signed(name + what, level, stream=stream, announced=False, **fields)
+            if change:
+                change(v)
+            v.plaintext = sender.body(level, stream, v.cert, v.origin, v.text, v.tail)
+            n.row(v.name, reason, v.sealed(), v)
+
+        def high_s(v):
+            high = lambda s: s[:32] + (umbral.N - int.from_bytes(s[32:], "big")).to_bytes(32, "big")
+            v.origin, v.tail = high(v.origin), high(v.tail)
+
+        def forged(v):
+            v.cert = v.cert[:-1] + bytes([v.cert[-1] ^ 1])
+
+        def other_key(v):
+            for attribute in ("origin", "tail"):
+                setattr(v, attribute, sender.sign(v.leader, getattr(v, attribute + "_signed"), 7))
+
+        def set_to(attribute, value):
+            return lambda v: setattr(v, attribute, value)
+
+        row("expired", "sender-certificate-expired", fields={"exp": 1795000000 - 61})
+        row("not-yet", "sender-certificate-expired", fields={"nbf": 1795000000 + 61})
+        row("backwards", "malformed-message", fields={"nbf": 2, "exp": 1})
+        row("forged", "sender-certificate", forged)
+        row("high-s", "sender-signature", high_s)
+        row("other-key", "sender-signature", other_key)
+        row("key-no-point", "sender-signature", fields={"key": b"\x02" + b"\xff" * 32})
+        row("key-uncompressed", "malformed-message", fields={"key": b"\x04" + bytes(32)})
+        row("upper-case-pod", "malformed-message", fields={"pod": "P"})
+        row("no-namespace", "malformed-message", fields={"namespace": ""})
+        if has_origin:
+            row("origin-flipped", "sender-signature", lambda v: setattr(
+                v, "origin", flip(v.origin, 40)))
+            row("other-recipient", "sender-signature", lambda v: v.recipients[0].update(epoch=9))
+        if has_tail:
+            row("tail-flipped", "sender-signature", lambda v: setattr(v, "tail", flip(v.tail, 40)))
+            row("other-text", "sender-signature", set_to("text", b"hellO"))
+            row("other-id", "sender-signature", set_to("id", bytes(16)))
+            row("shorter", "malformed-message", set_to("tail", bytes(63)))
+    v = Signed("signed-empty-body", 1, stream=True)
+    v.plaintext, v.length = b"", None
+    n.row(v.name, "malformed-message", v.sealed(), v)
 
 
 def flip(data, at, bit=0x01):
@@ -483,6 +599,10 @@ def main():
     write(sys.argv[1], "stream.json", [v.as_json() for v in stream()])
     write(sys.argv[1], "response.json", list(responses()))
     write(sys.argv[1], "negative.json", negatives.rows)
+    of_senders = Negatives()
+    negative_signed(of_senders)
+    write(sys.argv[1], "signed.json", [v.as_json() for v in signed()])
+    write(sys.argv[1], "signed-negative.json", of_senders.rows)
 
 
 if __name__ == "__main__":
