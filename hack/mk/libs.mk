@@ -47,6 +47,8 @@ NEED_agent := agent protocol crds kmsg http kube bhttp envelope_seal envelope pr
 # Tests of the agent have real keepers in process.
 TEST_NEED_agent := agent keeper protocol crds kmsg http kube bhttp envelope_seal envelope_open envelope pre_hold pre_send pre_public base
 NEED_keeper := keeper kmsg envelope_seal envelope_open envelope pre_hold pre_send pre_public base
+# Fuzz targets are linked of objects: with all of libfunctionkey comes what it holds.
+FUZZ_NEED_cli = cli $(NEED_lib)
 NEED_cli := cli functionkey_parts protocol crds kmsg kube envelope_seal envelope pre_send pre_public base
 # PID 1 of the sidecar: of these what needs no library but libc.
 NEED_sidecar := agent crds base
