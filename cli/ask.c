@@ -49,6 +49,8 @@ int cli_ask_retire(
 {
 	struct kube_writer w = kube_writer(b);
 
+	if (epoch < 1)
+		return FAIL(err, ERR_INVALID, "write --epoch=N: the last one to be erased");
 	if (epoch > leader->epoch)
 		return FAIL(err, ERR_NOT_FOUND, "revision %.*s has no epoch %lld: the last is %lld",
 			STR_FMT(leader->revision), (long long)epoch, (long long)leader->epoch);

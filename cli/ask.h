@@ -15,8 +15,8 @@ int cli_revoke(const struct cli_options *o, struct err *err) must_check;
  * NOT_READY: it has none. */
 int cli_ask_renew(const struct crds_functionkey *leader, struct buf *b, struct err *err) must_check;
 
-/* Appends the merge patch that asks for the end of the epochs up to this one. NOT_FOUND: it never
- * was; NOT_READY: it, or one before it, is in use. */
+/* Appends the merge patch that asks for the end of the epochs up to this one. INVALID: none
+ * is named; NOT_FOUND: it never was; NOT_READY: it, or one before it, is in use. */
 int cli_ask_retire(const struct crds_functionkey *leader, int64_t epoch, struct buf *b,
 	struct err *err) must_check;
 

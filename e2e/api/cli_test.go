@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -133,6 +135,7 @@ func TestExitCodes(t *testing.T) {
 		{"nobody is there", 3, "onnect", []string{"KUBECONFIG=" + nobody}, []string{"status"}},
 		{"nobody answers", 124, "", []string{"KUBECONFIG=" + silent}, []string{"status", "--request-timeout", "1s"}},
 		{"nobody answers check", 124, "", []string{"KUBECONFIG=" + silent}, []string{"check", "--request-timeout", "1s"}},
+		{"no such message", 2, "No such file", nil, []string{"decrypt", "/nowhere"}},
 		{"help", 0, "--all-namespaces", nil, []string{"status", "--help"}},
 	} {
 		plugin(t, nil, row.env, row.args...).says(t, row.name, row.code, row.says)
@@ -196,6 +199,89 @@ func TestWhy(t *testing.T) {
 	in(w.a.Name).says(t, "no node", 1, "FAIL  pod: no node was found", "It is not ready")
 	bound := w.c.Pod(t, w.ns, revision+"-ddddd", func(p *corev1.Pod) { p.Spec.NodeName = "nowhere" })
 	in(bound.Name).says(t, "no agent", 1, "did not opt in")
+}
+
+func TestRetire(t *testing.T) {
+	w := ready(t)
+	in := func(args ...string) said { return plugin(t, nil, nil, append(args, "-n", w.ns)...) }
+	records := w.c.Records(w.ns)
+	in("retire", revision, "--epoch=1").says(t, "the active epoch", 1, "epoch 1 of revision "+revision+" is in use")
+	must(t, kit.MergeStatus(t, w.asA.Records(w.ns), revision, kit.Map{"epoch": 2, "keys": []any{w.key(1, "Active"), w.key(2, "Prepared")}}))
+	must(t, kit.MergeStatus(t, w.asA.Records(w.ns), revision, kit.Map{"activeEpoch": 2, "keys": []any{w.key(1, "Retired"), w.key(2, "Active")}}))
+	in("retire", revision).says(t, "which epoch", 2, "--epoch")
+	in("retire", revision, "--epoch=0").says(t, "no epoch", 2, "--epoch")
+	in("retire", revision, "--epoch=3").says(t, "an epoch to come", 1, "no epoch 3")
+	in("retire", "nothing", "--epoch=1").says(t, "nobody", 1, "no revision and no function")
+	through := func() int64 {
+		u, err := records.Get(kit.Context(t), revision, metav1.GetOptions{})
+		must(t, err)
+		n, _, _ := unstructured.NestedInt64(u.Object, "spec", "eraseThrough")
+		return n
+	}
+	in("retire", revision, "--epoch=1", "--dry-run=server").says(t, "tried", 0, "epoch 1 is asked for (server dry run)")
+	if n := through(); n != 0 {
+		t.Errorf("a dry run wrote eraseThrough %d", n)
+	}
+	view := plugin(t, nil, []string{"KUBECONFIG=" + execConfig(t, w.c, fmt.Sprintf("echo '"+credential+"'\n", view(t, w.c, w.ns)))},
+		"retire", revision, "--epoch=1", "-n", w.ns)
+	view.says(t, "by who may only read", 1, "is forbidden")
+	in("retire", "shop", "--epoch=1").says(t, "by function", 0, "the end of epoch 1 is asked for")
+	if n := through(); n != 1 {
+		t.Errorf("eraseThrough is %d", n)
+	}
+	in("retire", revision, "--epoch=1", "--wait", "--request-timeout=1s").says(t, "nobody does it", 124, "")
+	must(t, kit.MergeStatus(t, w.asA.Records(w.ns), revision, kit.Map{"keys": []any{w.key(2, "Active")}}))
+	in("retire", revision, "--epoch=1", "--wait").says(t, "done", 0, "no epoch up to 1 is listed")
+}
+
+// What an API server says to a channel where no kubelet is: the other half is in e2e/node.
+func TestDecryptWithoutANode(t *testing.T) {
+	w := ready(t)
+	tool := func(stdin string, args ...string) string {
+		cmd := exec.Command(filepath.Join(kit.Root(t), "build", "bin", "envelope-tool"), args...)
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.Output()
+		must(t, err)
+		return string(out)
+	}
+	key := regexp.MustCompile(`0[23][0-9a-f]{64}`).FindString(tool("", "keygen"))
+	seal := func(name string) []byte { return []byte(tool("hello", "seal", "--to", key+":1:"+name)) }
+	message := seal(w.ns + "/" + revision)
+	bound := w.c.Pod(t, w.ns, revision+"-eeeee", func(p *corev1.Pod) {
+		p.Spec.NodeName = "nowhere"
+		p.Labels = map[string]string{"functionkey.dev/inject": "true"}
+		always := corev1.ContainerRestartPolicyAlways
+		p.Spec.InitContainers = []corev1.Container{{Name: "functionkey-agent", Image: "x", RestartPolicy: &always}}
+	})
+	limited := execConfig(t, w.c, fmt.Sprintf("echo '"+credential+"'\n", reader(t, w.c, w.ns)))
+	for _, row := range []struct {
+		name    string
+		message []byte
+		code    int
+		says    string
+		env     []string
+		args    []string
+	}{
+		{"nothing", nil, 1, "it is empty", nil, nil},
+		{"no message", []byte("hello"), 1, "this is no message", nil, nil},
+		{"cut within its head", message[:40], 1, "this is no message", nil, nil},
+		{"for another namespace", seal("bank/" + revision), 1, "name its namespace with -n", nil, nil},
+		{"for nobody who is ready", message, 1, "no ready replica opens epoch 1 of " + w.ns + "/" + revision, nil, nil},
+		{"no such pod", message, 1, "not found", nil, []string{"--via=nobody"}},
+		{"a pod without an agent", message, 1, "has no agent", nil, []string{"--via=" + w.stranger.Name}},
+		{"a pod without a kubelet", message, 1, "", nil, []string{"--via=" + bound.Name}},
+		{"who may not", message, 1, "--verb=create,get --resource=pods/exec", []string{"KUBECONFIG=" + limited}, []string{"--via=" + bound.Name}},
+	} {
+		plugin(t, row.message, row.env, append([]string{"decrypt", "-n", w.ns, "--request-timeout=10s"}, row.args...)...).says(t, row.name, row.code, row.says)
+	}
+}
+
+// reader is a person who may read FunctionKeys and pods, and exec into none.
+func reader(t *testing.T, c *kit.Cluster, ns string) string {
+	t.Helper()
+	token := view(t, c, ns)
+	c.Bind(t, ns, "view", rbacv1.Subject{Kind: "ServiceAccount", Namespace: ns, Name: "viewer"})
+	return token
 }
 
 // view is a person who may read FunctionKeys and nothing else.
@@ -306,6 +392,8 @@ func TestInstalledPluginCompletes(t *testing.T) {
 		{[]string{"why", "--namespace=" + w.ns, revision + "-b"}, []string{w.b.Name, ":4"}},
 		{[]string{"check", ""}, []string{":4"}},
 		{[]string{"encrypt", ""}, []string{":0"}},
+		{[]string{"retire", "-n", w.ns, "or"}, []string{revision, ":4"}},
+		{[]string{"decrypt", "--vi"}, []string{"--via=", ":4"}},
 		{[]string{"why", "-n", "nowhere", ""}, []string{":4"}},
 	} {
 		out, err := w.c.TryKubectl(t, "", append([]string{"__complete", "functionkey"}, row.words...)...)
