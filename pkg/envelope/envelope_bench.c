@@ -5,6 +5,7 @@
 #include "pkg/base/env.h"
 #include "pkg/envelope/cache.h"
 #include "pkg/envelope/open.h"
+#include "pkg/envelope/signed.h"
 #include "pkg/envelope/window.h"
 
 #include <stdio.h>
@@ -28,6 +29,11 @@ struct bench {
 	struct pre_fingerprint fp;
 	struct envelope_target target;
 	struct envelope_cache_key key;
+	struct buf cert; /* the sender's; sk is his identity key and his leader's, too */
+	uint8_t cert_hash[ENVELOPE_HASH_LEN];
+	struct envelope_verified *verified;
+	struct envelope_signing signing;
+	struct pre_signature signature;
 	struct buf sealed; /* one message of 1 KiB */
 	struct buf out;
 	uint8_t text[CHUNK];
@@ -111,6 +117,120 @@ static int cache_find(struct bench *b)
 	struct secret k;
 
 	return envelope_cache_find(b->cache, &b->key, &k) ? 0 : -(int)ERR_BUG;
+}
+
+/* -- senders: what the keeper does is done here, without the way to it -- */
+
+static int sign(struct bench *b)
+{
+	const struct envelope_signing_bytes bytes = envelope_signing_bytes(&b->signing);
+
+	return pre_sign_cose(b->pre, &b->sk, base_str_n(bytes.b, bytes.n), &b->signature, NULL);
+}
+
+static int verify(struct bench *b)
+{
+	return envelope_signing_verify(b->pre, &b->target.key, &b->signing, &b->signature, NULL);
+}
+
+static int seal_signed(struct bench *b, enum envelope_sender_level level)
+{
+	_cleanup_(envelope_signed_sealer_done) struct envelope_signed_sealer s = {0};
+	struct envelope_header h = {
+		.type = STR("application/json"), .sender = level, .has_length = true};
+	struct envelope_credentials with = {.cert = base_buf_str(&b->cert)};
+	const bool message = level == ENVELOPE_SENDER_MESSAGE;
+	const struct secret *k = NULL;
+
+	TRY(envelope_window_use(
+		b->windows, (struct envelope_targets){.v = &b->target, .n = 1}, &h, &k, NULL));
+	if (!message && !envelope_window_origin(b->windows, b->cert_hash)) {
+		TRY(envelope_window_origin_signing(
+			b->windows, b->ctx, b->cert_hash, &b->signing, NULL));
+		TRY(sign(b));
+		(void)envelope_window_set_origin(b->windows, &b->signing, &b->signature);
+	}
+	if (!message)
+		with.origin = envelope_window_origin(b->windows, b->cert_hash);
+	TRY(envelope_header_fresh(b->ctx, &h, NULL));
+	h.length = TEXT_LEN + envelope_sender_overhead(&h, b->cert.len);
+	base_buf_clear(&b->sealed);
+	TRY(envelope_signed_sealer_begin(&s, b->ctx, &h, k, &with, &b->sealed, NULL));
+	TRY(envelope_signed_sealer_add(&s, base_str_n(b->text, TEXT_LEN), &b->sealed, NULL));
+	if (message) {
+		TRY(envelope_signed_sealer_signing(&s, &b->signing, NULL));
+		TRY(sign(b));
+	}
+	return envelope_signed_sealer_end(&s, message ? &b->signature : NULL, &b->sealed, NULL);
+}
+
+static int seal_none(struct bench *b)
+{
+	return seal_signed(b, ENVELOPE_SENDER_NONE);
+}
+
+static int seal_origin(struct bench *b)
+{
+	return seal_signed(b, ENVELOPE_SENDER_ORIGIN);
+}
+
+static int seal_message(struct bench *b)
+{
+	return seal_signed(b, ENVELOPE_SENDER_MESSAGE);
+}
+
+/* What was sealed last, with the secret and what verified remembered after the first time. */
+static int open_signed(struct bench *b)
+{
+	_cleanup_(envelope_signed_opener_done) struct envelope_signed_opener o = {0};
+	_cleanup_(base_secret_wipe) struct secret k = {0};
+	const struct envelope_sender_check check = {
+		.ctx = b->ctx, .pre = b->pre, .verified = b->verified};
+	struct envelope_cache_key key;
+	struct envelope_message m;
+	struct str body = STR_NULL;
+
+	TRY(envelope_parse_whole(base_buf_str(&b->sealed), &m, &body, NULL));
+	const struct envelope_recipient *r = envelope_recipient_find(&m.header, &b->fp);
+	if (!r)
+		return -(int)ERR_NO_KEY;
+	TRY(envelope_cache_key(b->ctx, r, &key, NULL));
+	if (!envelope_cache_find(b->cache, &key, &k)) {
+		TRY(envelope_recipient_unwrap(b->pre, &b->sk, r, &k, NULL));
+		envelope_cache_add(b->cache, &key, &b->fp, &k);
+	}
+	base_buf_clear(&b->out);
+	TRY(envelope_signed_opener_begin(&o, &check, &m, &k, NULL));
+	TRY(envelope_signed_opener_add(&o, body, &b->out, NULL));
+	TRY(envelope_signed_opener_end(&o, &b->out, NULL));
+	return b->out.len == TEXT_LEN ? 0 : -(int)ERR_BUG;
+}
+
+static int issue(struct bench *b, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf body = base_buf(ENVELOPE_CERT_MAX);
+	const int64_t now = base_wall_ns(&b->env) / NS_PER_S;
+	struct envelope_sender_cert c = {
+		.cluster = STR("6f1c0f9e-6f44-4f5c-9a53-2d3b0b6a1a11"),
+		.ns = STR("shop"),
+		.function = STR("orders"),
+		.revision = STR("orders-6c9f7d5b8"),
+		.pod = STR("orders-6c9f7d5b8-m4zqh"),
+		.key = b->target.key,
+		.epoch = 1,
+		.term = 1,
+		.nbf = now,
+		.exp = now + 86400,
+		.issuer = b->target.key,
+	};
+
+	b->cert = base_buf(ENVELOPE_CERT_MAX);
+	TRY(envelope_sender_cert_body(&c, &body, err));
+	TRY(pre_sign(
+		b->pre, &b->sk, ENVELOPE_CERT_CONTEXT, base_buf_str(&body), &c.signature, err));
+	TRY(envelope_sender_cert_encode(&c, &b->cert, err));
+	TRY(envelope_verified_new(&b->env, 64, &b->verified, err));
+	return envelope_sender_cert_hash(b->ctx, base_buf_str(&b->cert), b->cert_hash, err);
 }
 
 static int by_value(const void *a, const void *b)
@@ -230,7 +350,7 @@ static int setup(struct bench *b, struct err *err)
 	b->target.name = STR("shop/orders-6c9f7d5b8");
 	for (size_t i = 0; i < sizeof(b->text); i++)
 		b->text[i] = (uint8_t)(i * 7);
-	return 0;
+	return issue(b, err);
 }
 
 static int run(struct bench *b, struct err *err)
@@ -245,6 +365,14 @@ static int run(struct bench *b, struct err *err)
 		{"open-warm", open_one},
 		{"cache-find", cache_find},
 		{"secret-warm", secret_warm},
+		{"none-seal", seal_none},
+		{"none-open", open_signed},
+		{"origin-seal", seal_origin},
+		{"origin-open", open_signed},
+		{"message-seal", seal_message},
+		{"message-open", open_signed},
+		{"sender-sign", sign},
+		{"sender-verify", verify},
 	};
 
 	TRY(setup(b, err));
@@ -263,6 +391,8 @@ int main(void)
 		(void)fprintf(stderr, "envelope_bench: %s %s\n",
 			base_err_class_name((enum err_class) - r), err.msg);
 	b.cache = envelope_cache_free(b.cache);
+	b.verified = envelope_verified_free(b.verified);
+	base_buf_done(&b.cert);
 	b.windows = envelope_windows_free(b.windows);
 	b.pre = pre_context_free(b.pre);
 	b.ctx = envelope_context_free(b.ctx);
