@@ -12,6 +12,7 @@
  * refuse; ends with a row without a name. */
 struct cli_check_policy {
 	const char *name, *action;
+	bool with_policy; /* only where a policy injects: a webhook does by itself what it is for */
 };
 extern const struct cli_check_policy cli_check_policies[];
 

@@ -9,16 +9,16 @@
 #define FLOW_SCHEMA "functionkey-records"
 
 const struct cli_check_policy cli_check_policies[] = {
-	{"functionkey-records", "Deny"},
-	{"functionkey-keys", "Deny"},
-	{"functionkey-leases", "Deny"},
-	{"functionkey-foreign-leases", "Deny"},
-	{"functionkey-leader-delete", "Deny"},
-	{"functionkey-revoked", "Deny"},
-	{"functionkey-injected", "Deny"},
-	{"functionkey-running", "Deny"},
-	{"functionkey-advice", "Warn"},
-	{NULL, NULL},
+	{"functionkey-records", "Deny", false},
+	{"functionkey-keys", "Deny", false},
+	{"functionkey-leases", "Deny", false},
+	{"functionkey-foreign-leases", "Deny", false},
+	{"functionkey-leader-delete", "Deny", false},
+	{"functionkey-revoked", "Deny", false},
+	{"functionkey-injected", "Deny", false},
+	{"functionkey-running", "Deny", false},
+	{"functionkey-advice", "Warn", true},
+	{NULL, NULL, false},
 };
 
 static int check_definition(struct cli_checking *c, struct err *err)
@@ -100,22 +100,6 @@ static int check_policy(
 	return r;
 }
 
-static int check_policies(struct cli_checking *c, struct err *err)
-{
-	size_t n = 0, good = 0;
-
-	for (; cli_check_policies[n].name; n++) {
-		const int r = check_policy(c, &cli_check_policies[n], err);
-		if (r < 0)
-			return r;
-		good += r == 1;
-	}
-	if (good == n)
-		return cli_report_add(c->report, CLI_GOOD, "policies", NULL, err,
-			"all %zu are installed and bound", n);
-	return 0;
-}
-
 static int exists(struct cli_checking *c, const struct kube_resource *resource, const char *name,
 	bool *ret, struct err *err)
 {
@@ -130,6 +114,27 @@ static int exists(struct cli_checking *c, const struct kube_resource *resource, 
 	if (err)
 		*err = why;
 	return r;
+}
+
+static int check_policies(struct cli_checking *c, struct err *err)
+{
+	size_t n = 0, good = 0;
+	bool by_policy = false;
+
+	TRY(exists(c, &cli_mutations, CLI_INJECTION, &by_policy, err));
+	for (const struct cli_check_policy *p = cli_check_policies; p->name; p++) {
+		if (p->with_policy && !by_policy)
+			continue;
+		const int r = check_policy(c, p, err);
+		if (r < 0)
+			return r;
+		n++;
+		good += r == 1;
+	}
+	if (good == n)
+		return cli_report_add(c->report, CLI_GOOD, "policies", NULL, err,
+			"all %zu are installed and bound", n);
+	return 0;
 }
 
 static int check_injection(struct cli_checking *c, struct err *err)
