@@ -1,6 +1,7 @@
 #!/bin/bash
 # From the end of a leader to the next active key, on a real node, for each way in which a leader
-# ends (e2e/cmd/failover).
+# ends (e2e/cmd/failover): killed, killed unseen, its pod gone, drained, and, with no controller, its
+# Lease expired. FUNCTIONS (5) lose a leader each way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=bench-failover
@@ -21,5 +22,4 @@ hack/cluster/up --mode node --name "$name" >&2
 hack/cluster/load --name "$name" build/images/{controller,agent,billing}.tar >&2
 hack/cluster/kubectl apply -k manifests/e2e >&2
 hack/cluster/kubectl -n functionkey-system rollout status deployment/functionkey-controller --timeout=120s >&2
-sleep 3 # policies act about a second after they were made
 "$work/failover" --cluster "$name" --functions "${FUNCTIONS:-5}"

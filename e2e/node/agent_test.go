@@ -146,18 +146,6 @@ func (a *agent) status() (*status, error) {
 	return s, json.Unmarshal(text, s)
 }
 
-// metrics of an agent or the controller: the text format, by name with labels.
-func parseMetrics(text []byte) map[string]float64 {
-	all := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := strconv.ParseFloat(value, 64); ok && err == nil && name[0] != '#' {
-			all[name] = n
-		}
-	}
-	return all
-}
-
 // pipe posts a body of unknown length and returns the answer while it comes.
 func pipe(ctx context.Context, a *agent, path, kind string, body io.Reader) (io.ReadCloser, error) {
 	r, err := http.NewRequestWithContext(ctx, "POST", "http://functionkey"+path, struct{ io.Reader }{body})

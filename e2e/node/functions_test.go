@@ -65,7 +65,7 @@ func (s *shop) measureStart(t *testing.T) {
 	var all []int64
 	for _, app := range []string{"billing", "orders"} {
 		for _, a := range s.agents(t, app) {
-			m := parseMetrics(kit.Must[[]byte](t)(a.get("/metrics")))
+			m := story.Metrics(kit.Must[[]byte](t)(a.get("/metrics")))
 			if n := m[fmt.Sprintf(name, "count")]; n > 0 {
 				all = append(all, int64(1000*m[fmt.Sprintf(name, "sum")]/n))
 			} else {

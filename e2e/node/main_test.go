@@ -15,11 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"functionkey.dev/e2e/kit"
 	"functionkey.dev/e2e/story"
 )
-
-const system = "functionkey-system"
 
 // Facts of the cluster under test.
 var (
@@ -45,12 +42,12 @@ func prepare() (err error) {
 	if root, err = filepath.Abs(filepath.Join("..", "..")); err != nil {
 		return err
 	}
-	w, err := story.Connect(root, cluster, system)
+	w, err := story.Connect(root, cluster, story.System)
 	if err != nil {
 		return err
 	}
 	ctx := context.Background()
-	if _, err := w.Kubectl(ctx, "-n", system, "rollout", "status", "deployment/functionkey-controller", "--timeout=120s"); err != nil {
+	if err := w.ControllerRolled(ctx); err != nil {
 		return err
 	}
 	return injecting(ctx, w)
@@ -64,15 +61,9 @@ func injecting(ctx context.Context, w *story.World) error {
 		return err
 	}
 	defer func() { _ = w.Kube.CoreV1().Namespaces().Delete(ctx, ns, metav1.DeleteOptions{}) }()
-	return story.Until(ctx, 30*time.Second, "pods get their agent", func(ctx context.Context) error {
-		pod := kit.BarePod(ns, "probe")
-		pod.Labels = map[string]string{"functionkey.dev/inject": "true"}
-		made, err := w.Kube.CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if err == nil && len(made.Spec.InitContainers) == 0 {
-			err = fmt.Errorf("the pod has no agent")
-		}
-		return err
-	})
+	probe := *w
+	probe.NS = ns
+	return story.Until(ctx, 30*time.Second, "pods get their agent", probe.Injects)
 }
 
 // measured prints a figure for whoever collects them.

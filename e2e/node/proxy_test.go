@@ -1,11 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,18 +40,6 @@ require('http').createServer((q, s) => {
 `
 )
 
-// inPod is a command of this machine on the network of a pod.
-func inPod(ctx context.Context, pod *corev1.Pod, name string, args ...string) (*exec.Cmd, error) {
-	pids, err := story.Processes(string(pod.UID), story.Network)
-	if err != nil {
-		return nil, err
-	}
-	if len(pids) == 0 {
-		return nil, fmt.Errorf("%s has no agent", pod.Name)
-	}
-	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", strconv.Itoa(pids[0]), "-n", name}, args...)...), nil
-}
-
 // exposed: a function that listens on the pod's address as well is told.
 func exposed(t *testing.T, s *shop, ctx context.Context, pod *corev1.Pod) {
 	t.Helper()
@@ -60,16 +48,16 @@ func exposed(t *testing.T, s *shop, ctx context.Context, pod *corev1.Pod) {
 		t.Helper()
 		until(t, 40*time.Second, fmt.Sprintf("functionkey_function_exposed is %v", want), func(context.Context) error {
 			text, err := a.get("/metrics")
-			if err == nil && parseMetrics(text)["functionkey_function_exposed"] != want {
+			if err == nil && story.Metrics(text)["functionkey_function_exposed"] != want {
 				err = fmt.Errorf("it is not")
 			}
 			return err
 		})
 	}
-	if text := kit.Must[[]byte](t)(a.get("/metrics")); parseMetrics(text)["functionkey_function_exposed"] != 0 {
+	if text := kit.Must[[]byte](t)(a.get("/metrics")); story.Metrics(text)["functionkey_function_exposed"] != 0 {
 		t.Error("exposed from the start")
 	}
-	command := kit.Must[*exec.Cmd](t)(inPod(ctx, pod, "python3", "-m", "http.server", "--bind", pod.Status.PodIP, "8090"))
+	command := kit.Must[*exec.Cmd](t)(story.InPod(ctx, string(pod.UID), "python3", "-m", "http.server", "--bind", pod.Status.PodIP, "8090"))
 	must(t, command.Start())
 	is(1)
 	_ = command.Process.Kill()
@@ -96,7 +84,7 @@ func TestProxy(t *testing.T) {
 	functions := [][]string{{"python3", "-c", pythonFunction}, {"node", "-e", nodeFunction}}
 	pods := kit.Must[[]corev1.Pod](t)(s.Pods(ctx, "billing"))
 	for i := range pods {
-		command := kit.Must[*exec.Cmd](t)(inPod(ctx, &pods[i], functions[i][0], functions[i][1:]...))
+		command := kit.Must[*exec.Cmd](t)(story.InPod(ctx, string(pods[i].UID), functions[i][0], functions[i][1:]...))
 		must(t, command.Start())
 		t.Cleanup(func() {
 			_ = command.Process.Kill()
@@ -105,7 +93,7 @@ func TestProxy(t *testing.T) {
 	}
 	orders := kit.Must[[]corev1.Pod](t)(s.Pods(ctx, "orders"))[0]
 	curl := func(args ...string) (string, error) {
-		command, err := inPod(ctx, &orders, "curl", append([]string{"-sS", "--max-time", "10"}, args...)...)
+		command, err := story.InPod(ctx, string(orders.UID), "curl", append([]string{"-sS", "--max-time", "10"}, args...)...)
 		if err != nil {
 			return "", err
 		}
@@ -128,18 +116,28 @@ func TestProxy(t *testing.T) {
 		first, err = call(ctx)
 		return err
 	})
+	wire := kit.Must[*story.Wire](t)(story.Tap(&orders, 9472))
+	_, err := call(ctx)
+	out, in := wire.Stop()
+	if err != nil || len(out) < 500 || len(in) < 300 || bytes.Contains(out, []byte("secret")) || bytes.Contains(in, []byte("secret")) || bytes.Contains(in, []byte("/pay")) {
+		t.Errorf("%v; %d bytes of a request and %d of its answer passed:\n%.200q\n%.200q", err, len(out), len(in), out, in)
+	}
+	wire = kit.Must[*story.Wire](t)(story.Tap(&orders, 9472))
 	for i := range pods {
 		out, _ := curl("-w", "%{http_code}", "-d", "plain", "http://"+pods[i].Status.PodIP+":9472/pay")
 		if !strings.HasSuffix(out, "400") || !strings.Contains(out, "cannot-open") {
 			t.Errorf("plain request to %s: %s", pods[i].Name, out)
 		}
 	}
+	if out, _ := wire.Stop(); !bytes.Contains(out, []byte("plain")) {
+		t.Errorf("what is not sealed is not seen either: %.200q", out)
+	}
 	if out, _ := curl("-w", "%{http_code}", "http://127.0.0.1:9470/to/"+s.NS+"/elsewhere/"); !strings.HasSuffix(out, "403") {
 		t.Errorf("a function that is not listed: %s", out)
 	}
 	exposed(t, s, ctx, &pods[0])
 	// The other replica's function answers when that replica leads.
-	_, err := s.KillLeader(ctx, "billing", story.Agent)
+	_, err = s.KillLeader(ctx, "billing", story.Agent)
 	must(t, err)
 	until(t, 60*time.Second, "the other function answers", func(ctx context.Context) error {
 		by, err := call(ctx)

@@ -58,7 +58,7 @@ func (s *shop) tell(t *testing.T) {
 		out, _ := s.Kubectl(ctx, append([]string{"-n", s.NS}, strings.Fields(command)...)...)
 		t.Logf("$ kubectl %s\n%s", command, out)
 	}
-	out, _ := s.Kubectl(ctx, "-n", system, "logs", "deployment/functionkey-controller", "--tail=60")
+	out, _ := s.Kubectl(ctx, "-n", story.System, "logs", "deployment/functionkey-controller", "--tail=60")
 	t.Logf("controller:\n%s", out)
 }
 
@@ -321,59 +321,29 @@ func (s *shop) condition(t testing.TB, record, kind, status, reason string) {
 
 // --- the controller
 
-func (s *shop) controllerPods(ctx context.Context) ([]corev1.Pod, error) {
-	list, err := s.Kube.CoreV1().Pods(system).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=controller"})
-	if err != nil {
-		return nil, err
-	}
-	return list.Items, nil
-}
-
-// controllerAway kills the controller for good; the returned function brings it back.
+// controllerAway ends the controller for good; the returned function brings it back.
 func (s *shop) controllerAway(t testing.TB) (back func()) {
 	t.Helper()
-	scale := func(n string) {
-		_, err := s.Kubectl(kit.Context(t), "-n", system, "scale", "deployment/functionkey-controller", "--replicas="+n)
-		must(t, err)
-	}
-	pods := kit.Must[[]corev1.Pod](t)(s.controllerPods(kit.Context(t)))
-	scale("0")
-	for _, p := range pods {
-		_ = story.Kill(string(p.UID), "/usr/bin/functionkey-controller")
-	}
-	until(t, 30*time.Second, "the controller is gone", func(ctx context.Context) error {
-		left, err := s.controllerPods(ctx)
-		if err == nil && len(left) > 0 {
-			err = fmt.Errorf("%d pods", len(left))
-		}
-		return err
-	})
+	must(t, s.EndController(kit.Context(t)))
 	returned := false
 	back = func() {
-		if returned {
-			return
+		if !returned {
+			returned = true
+			must(t, s.StartController(context.Background()))
 		}
-		returned = true
-		scale("1")
-		_, err := s.Kubectl(context.Background(), "-n", system, "rollout", "status", "deployment/functionkey-controller", "--timeout=60s")
-		must(t, err)
 	}
 	t.Cleanup(back)
 	return back
 }
 
-// controllerMetrics reads them through the API server.
+// controllerMetrics are empty where no replica answers.
 func (s *shop) controllerMetrics(t testing.TB) map[string]float64 {
 	t.Helper()
-	for _, p := range kit.Must[[]corev1.Pod](t)(s.controllerPods(kit.Context(t))) {
-		text, err := s.Kube.CoreV1().RESTClient().Get().Namespace(system).Resource("pods").Name(p.Name + ":9090").
-			SubResource("proxy").Suffix("metrics").DoRaw(kit.Context(t))
-		if err == nil {
-			return parseMetrics(text)
-		}
-		t.Logf("metrics of %s: %v", p.Name, err)
+	all, err := s.ControllerMetrics(kit.Context(t))
+	if err != nil {
+		t.Log(err)
 	}
-	return nil
+	return all
 }
 
 // failover measures from a gesture that ends a leader to the next active key, and says by which
@@ -389,10 +359,8 @@ func (s *shop) failover(t testing.TB, what, app string, limit time.Duration, end
 	must(t, err)
 	figures := map[string]any{"ms": ms(took), "path": "released by the leader itself, or expired"}
 	for end := time.Now().Add(time.Second); figures["controller_ms"] == nil && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		for name, n := range s.controllerMetrics(t) {
-			if path, ok := strings.CutPrefix(name, `functionkey_failover_duration_seconds_sum{path="`); ok && n > metrics[name] {
-				figures["path"], figures["controller_ms"] = strings.TrimSuffix(path, `"}`), int64((n-metrics[name])*1000)
-			}
+		for path, seconds := range story.Failovers(metrics, s.controllerMetrics(t)) {
+			figures["path"], figures["controller_ms"] = path, int64(seconds*1000)
 		}
 	}
 	measured(what, figures)

@@ -19,15 +19,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-)
 
-// FunctionKeys is the resource.
-var FunctionKeys = schema.GroupVersionResource{Group: "functionkey.dev", Version: "v1alpha1", Resource: "functionkeys"}
+	"functionkey.dev/e2e/kit"
+)
 
 // World is a cluster with FunctionKey installed.
 type World struct {
@@ -185,7 +183,7 @@ func (w *World) Leader(ctx context.Context, app string) (*Record, error) {
 
 // Record reads a Leader record by its name.
 func (w *World) Record(ctx context.Context, name string) (*Record, error) {
-	o, err := w.Dynamic.Resource(FunctionKeys).Namespace(w.NS).Get(ctx, name, metav1.GetOptions{})
+	o, err := w.Dynamic.Resource(kit.FunctionKeys).Namespace(w.NS).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +297,8 @@ type Books struct {
 type Totals struct {
 	Sent, Opened, Refused, Lost, Twice int
 	ByReplica                          map[string]int
-	Missing                            []string
+	Missing                            []string // what was lost or refused, and why
+	Again                              []string // what was tried more than once, and why
 }
 
 func (t Totals) String() string {
@@ -401,6 +400,7 @@ func (b *Books) Join() Totals {
 		switch e.Event {
 		case "refused":
 			t.Refused++
+			t.Missing = append(t.Missing, id+" refused: "+e.Detail)
 			continue
 		case "sent", "lost":
 			t.Sent++
@@ -412,6 +412,9 @@ func (b *Books) Join() Totals {
 			continue
 		}
 		t.Opened++
+		if e.Detail != "" {
+			t.Again = append(t.Again, id+" "+e.Detail)
+		}
 		if len(opened) > 1 {
 			t.Twice++
 		}
@@ -431,8 +434,19 @@ func (w *World) Scale(ctx context.Context, app string, n int) error {
 
 // Kubectl runs the cluster's kubectl and returns what it prints.
 func (w *World) Kubectl(ctx context.Context, args ...string) (string, error) {
+	return w.kubectl(ctx, "", args...)
+}
+
+// Apply gives objects to kubectl apply.
+func (w *World) Apply(ctx context.Context, objects string) error {
+	_, err := w.kubectl(ctx, objects, "apply", "-f", "-")
+	return err
+}
+
+func (w *World) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, filepath.Join(w.Root, "hack/cluster/kubectl"), args...)
 	c.Env = append(os.Environ(), "FK_CLUSTER="+w.Cluster)
+	c.Stdin = strings.NewReader(stdin)
 	out, err := c.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)

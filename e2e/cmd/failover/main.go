@@ -5,16 +5,17 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
-	"os/exec"
-	"sort"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"functionkey.dev/e2e/story"
@@ -26,24 +27,30 @@ const replicas = 3
 type way struct {
 	name   string
 	method string
-	budget float64 // ms, for the worst; 0: none
+	budget float64 // ms, for the worst
+	alone  bool    // with no controller
 	end    func(ctx context.Context, b *bench, r *story.Record) error
 }
 
 var ways = []way{
-	{"killed", "kill -9 of the agent's processes", 300, func(_ context.Context, _ *bench, r *story.Record) error {
+	{"killed", "kill -9 of the agent's processes", 300, false, func(_ context.Context, _ *bench, r *story.Record) error {
 		return story.Kill(r.LeaderUID, story.Agent)
 	}},
-	{"killed-unseen", "the same, and the pod's network says nothing: what is left is the state of the pod", 2500, unseen},
-	{"pod-gone", "its processes stopped, then its Pod deleted without grace", 2500, func(ctx context.Context, b *bench, r *story.Record) error {
+	{"killed-unseen", "the same, and the pod's network says nothing: what is left is the state of the pod", 2500, false, unseen},
+	{"pod-gone", "its processes stopped, then its Pod deleted without grace", 2500, false, func(ctx context.Context, b *bench, r *story.Record) error {
 		if err := story.Signal(r.LeaderUID, story.All, syscall.SIGSTOP); err != nil {
 			return err
 		}
 		return b.remove(ctx, r, 0)
 	}},
-	{"drain", "its Pod deleted, with the grace that it has", 150, func(ctx context.Context, b *bench, r *story.Record) error {
+	{"drain", "its Pod deleted, with the grace that it has", 150, false, func(ctx context.Context, b *bench, r *story.Record) error {
 		return b.w.Kube.CoreV1().Pods(b.w.NS).Delete(ctx, r.LeaderPod, metav1.DeleteOptions{})
 	}},
+	// The last one, as it leaves leaders stopped and no controller.
+	{"expired", "its processes stopped, with no controller: what is left is the end of its Lease, 30 s after it was last renewed", 32500, true,
+		func(_ context.Context, _ *bench, r *story.Record) error {
+			return story.Signal(r.LeaderUID, story.All, syscall.SIGSTOP)
+		}},
 }
 
 type bench struct {
@@ -74,21 +81,54 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.deploy(ctx); err != nil {
 		return err
 	}
+	var rested time.Time // the controller helps a revision once in 30 s
 	for _, way := range ways {
-		begun := time.Now()
-		before := b.paths(ctx)
-		var took []float64
-		for _, app := range b.apps {
-			ms, err := b.once(ctx, app, way)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", way.name, app, err)
+		time.Sleep(time.Until(rested))
+		rested = time.Now().Add(35 * time.Second)
+		if way.alone {
+			if err := b.leaveAlone(ctx); err != nil {
+				return err
 			}
-			took = append(took, ms)
+		}
+		before, _ := b.w.ControllerMetrics(ctx)
+		took, err := b.each(ctx, way)
+		if err != nil {
+			return err
 		}
 		b.print(way, took, b.fired(ctx, before))
-		time.Sleep(time.Until(begun.Add(35 * time.Second))) // the controller helps a revision once in 30 s
 	}
 	return nil
+}
+
+// leaveAlone takes the controller away once it has told that all functions are whole.
+func (b *bench) leaveAlone(ctx context.Context) error {
+	for _, app := range b.apps {
+		if _, err := b.w.Keyed(ctx, app, replicas, time.Minute); err != nil {
+			return err
+		}
+	}
+	return b.w.EndController(ctx)
+}
+
+// each measures a way for all functions, one after the other unless the controller is away: nobody
+// works for several of them then, and each takes long.
+func (b *bench) each(ctx context.Context, way way) ([]float64, error) {
+	took, errs := make([]float64, len(b.apps)), make([]error, len(b.apps))
+	var side sync.WaitGroup
+	for i, app := range b.apps {
+		one := func() {
+			if took[i], errs[i] = b.once(ctx, app, way); errs[i] != nil {
+				errs[i] = fmt.Errorf("%s, %s: %w", way.name, app, errs[i])
+			}
+		}
+		if way.alone {
+			side.Go(one)
+		} else if one(); errs[i] != nil {
+			break
+		}
+	}
+	side.Wait()
+	return took, errors.Join(errs...)
 }
 
 func (b *bench) once(ctx context.Context, app string, way way) (float64, error) {
@@ -116,7 +156,12 @@ func (b *bench) deploy(ctx context.Context) error {
 		document = strings.ReplaceAll(document, "shop", b.w.NS)
 		switch {
 		case strings.Contains(document, "kind: Namespace"):
-			fmt.Fprintf(&all, "---\n%s", document)
+			if err := b.w.Apply(ctx, document); err != nil {
+				return err
+			}
+			if err := story.Until(ctx, 30*time.Second, "pods get their agent", b.w.Injects); err != nil {
+				return err
+			}
 		case strings.Contains(document, "kind: Deployment") && strings.Contains(document, "name: billing,"):
 			for _, app := range b.apps {
 				one := strings.NewReplacer("name: billing,", "name: "+app+",", "app: billing", "app: "+app)
@@ -124,10 +169,7 @@ func (b *bench) deploy(ctx context.Context) error {
 			}
 		}
 	}
-	apply := exec.CommandContext(ctx, b.w.Root+"/hack/cluster/kubectl", "apply", "-f", "-")
-	apply.Stdin, apply.Stdout, apply.Stderr = strings.NewReader(all.String()), os.Stderr, os.Stderr
-	apply.Env = append(os.Environ(), "FK_CLUSTER="+b.w.Cluster)
-	if err := apply.Run(); err != nil {
+	if err := b.w.Apply(ctx, all.String()); err != nil {
 		return err
 	}
 	for _, app := range b.apps {
@@ -143,60 +185,31 @@ func (b *bench) remove(ctx context.Context, r *story.Record, grace int64) error 
 }
 
 // unseen: the pod's network namespace outlives the agent and drops what its port would answer.
-func unseen(_ context.Context, _ *bench, r *story.Record) error {
-	pids, err := story.Processes(r.LeaderUID, story.Agent)
-	if err != nil || len(pids) == 0 {
-		return fmt.Errorf("no agent of %s: %w", r.LeaderPod, err)
-	}
-	out, err := exec.Command("nsenter", "--net", "--target", fmt.Sprint(pids[0]),
-		"iptables", "-w", "-A", "OUTPUT", "-p", "tcp", "--sport", "9471", "-j", "DROP").CombinedOutput()
+func unseen(ctx context.Context, _ *bench, r *story.Record) error {
+	drop, err := story.InPod(ctx, r.LeaderUID, "iptables", "-w", "-A", "OUTPUT", "-p", "tcp", "--sport", "9471", "-j", "DROP")
 	if err != nil {
+		return err
+	}
+	if out, err := drop.CombinedOutput(); err != nil {
 		return fmt.Errorf("iptables: %w: %s", err, out)
 	}
 	return story.Kill(r.LeaderUID, story.Agent)
 }
 
-// paths counts what the controller released Leases for.
-func (b *bench) paths(ctx context.Context) map[string]string {
-	const system, name = "functionkey-system", `functionkey_failover_duration_seconds_count{path="`
-	all := map[string]string{}
-	pods, err := b.w.Kube.CoreV1().Pods(system).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=controller"})
+// fired names what the controller released Leases for since.
+func (b *bench) fired(ctx context.Context, before map[string]float64) string {
+	after, err := b.w.ControllerMetrics(ctx)
 	if err != nil {
-		return all
+		return err.Error()
 	}
-	for _, p := range pods.Items {
-		if p.Status.Phase != corev1.PodRunning {
-			continue
-		}
-		text, _ := b.w.Kube.CoreV1().RESTClient().Get().Namespace(system).Resource("pods").Name(p.Name + ":9090").
-			SubResource("proxy").Suffix("metrics").DoRaw(ctx)
-		for line := range strings.Lines(string(text)) {
-			if path, ok := strings.CutPrefix(line, name); ok {
-				path, n, _ := strings.Cut(strings.TrimSpace(path), `"} `)
-				all[path] = n
-			}
-		}
+	if paths := story.Failovers(before, after); len(paths) > 0 {
+		return strings.Join(slices.Sorted(maps.Keys(paths)), ", ")
 	}
-	return all
-}
-
-// fired names the paths whose counts grew.
-func (b *bench) fired(ctx context.Context, before map[string]string) string {
-	var names []string
-	for path, n := range b.paths(ctx) {
-		if n != before[path] {
-			names = append(names, path)
-		}
-	}
-	sort.Strings(names)
-	if len(names) == 0 {
-		return "none: the leader released by itself, or a replica was quicker"
-	}
-	return strings.Join(names, ", ")
+	return "none: the leader released by itself, or a replica was quicker"
 }
 
 func (b *bench) print(way way, took []float64, fired string) {
-	sort.Float64s(took)
+	slices.Sort(took)
 	worst := took[len(took)-1]
 	line := func(name string, value float64, budget any, met any) {
 		text, _ := json.Marshal(map[string]any{
