@@ -97,6 +97,7 @@ func (s *sender) send(id string) {
 	defer s.pending.Add(-1)
 	var envelope []byte
 	var err error
+	var failed string // what went wrong before it was sent
 	start := time.Now()
 	for tries := 1; time.Since(start) < giveUp; tries++ {
 		if envelope == nil {
@@ -105,19 +106,20 @@ func (s *sender) send(id string) {
 		if err == nil {
 			var again bool
 			if again, err = s.deliver(envelope); err == nil {
-				s.book.Add(id, "sent", "", tries)
+				s.book.Add(id, "sent", failed, tries)
 				return
 			} else if !again {
 				s.book.Add(id, "refused", err.Error(), tries)
 				return
 			}
 		}
+		failed = err.Error()
 		time.Sleep(min(time.Duration(tries)*50*time.Millisecond, time.Second))
 		if errors.Is(err, errStale) || tries%10 == 0 {
 			envelope = nil // a stale key is not worth insisting on
 		}
 	}
-	s.book.Add(id, "lost", fmt.Sprint(err), 0)
+	s.book.Add(id, "lost", failed, 0)
 }
 
 var errStale = errors.New("the key was replaced")
