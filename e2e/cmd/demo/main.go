@@ -1,5 +1,6 @@
 // Demo tells the main story on a running cluster: keys appear, messages flow, the leader dies, and
-// nothing is lost.
+// nothing is lost. Then it shows the other form of injection, and proxy mode. It ends at the first
+// step that does not show what it says.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,7 +48,38 @@ func show(ctx context.Context, w *story.World, args ...string) error {
 }
 
 func tell(ctx context.Context, w *story.World, each int) error {
+	for _, part := range []func(context.Context, *story.World) error{
+		deploy,
+		func(ctx context.Context, w *story.World) error { return failover(ctx, w, each) },
+		byWebhook,
+		byProxy,
+	} {
+		if err := part(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deploy applies examples/demo.yaml, its namespace first: a pod that comes before the policies act
+// would be refused.
+func deploy(ctx context.Context, w *story.World) error {
+	const file = "examples/demo.yaml"
 	say("Two functions: orders (2 replicas) sends to billing (3 replicas). Each has one public key.")
+	text, err := os.ReadFile(filepath.Join(w.Root, file))
+	if err != nil {
+		return err
+	}
+	namespace, _, _ := strings.Cut(string(text), "\n---\n")
+	if err := w.Apply(ctx, namespace); err != nil {
+		return err
+	}
+	if err := story.Until(ctx, 30*time.Second, "pods get their agent", w.Injects); err != nil {
+		return err
+	}
+	if err := apply(ctx, w, file); err != nil {
+		return err
+	}
 	for app, n := range map[string]int{"billing": 3, "orders": 2} {
 		if err := w.WaitReady(ctx, app, n, 2*time.Minute); err != nil {
 			return err
@@ -55,9 +88,17 @@ func tell(ctx context.Context, w *story.World, each int) error {
 	if _, err := w.Keyed(ctx, "billing", 3, time.Minute); err != nil {
 		return err
 	}
-	if err := show(ctx, w, "get", "functionkeys", "-n", w.NS); err != nil {
-		return err
-	}
+	return show(ctx, w, "get", "functionkeys", "-n", w.NS)
+}
+
+func apply(ctx context.Context, w *story.World, file string) error {
+	fmt.Printf("%s$ kubectl apply -f %s%s\n", dim, file, off)
+	_, err := w.Kubectl(ctx, "apply", "-f", filepath.Join(w.Root, file))
+	return err
+}
+
+// failover kills the leader while messages flow.
+func failover(ctx context.Context, w *story.World, each int) error {
 	early, err := w.Seal(ctx, "sealed-before-the-kill")
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
