@@ -19,7 +19,7 @@ cluster-up: ## A one-node Kubernetes for trying things (NAME=dev)
 cluster-down: ## Take it down, with all that it left
 	hack/cluster/down --name $(or $(NAME),dev)
 
-demo: deps ## The main job on a real Kubernetes, told as it happens
+demo: deps ## On a real Kubernetes, told as it happens: the main job, both forms of injection, proxy mode
 	@hack/demo up
 
 demo-down: ## Take the demo's cluster down
