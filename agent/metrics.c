@@ -54,6 +54,7 @@ enum {
 	READY,
 	LEADING,
 	EPOCH,
+	ROTATION_DUE,
 	TERM,
 	HELD,
 	MEMBERS,
@@ -106,6 +107,9 @@ static const struct metric_def defs[DEFS] = {
 		METRIC_GAUGE},
 	[LEADING] = {"functionkey_leading", "1 if this replica leads its revision.", METRIC_GAUGE},
 	[EPOCH] = {"functionkey_epoch", "The revision's active epoch; 0: none.", METRIC_GAUGE},
+	[ROTATION_DUE] = {"functionkey_rotation_due_timestamp_seconds",
+		"When the active key's period is over, in seconds since 1970; 0: it has none.",
+		METRIC_GAUGE},
 	[TERM] = {"functionkey_term", "The recorded term.", METRIC_GAUGE},
 	[HELD] = {"functionkey_epochs_held", "Epochs that this replica can open.", METRIC_GAUGE},
 	[MEMBERS] = {"functionkey_members", "Member records that the leader sees.", METRIC_GAUGE},
@@ -274,6 +278,15 @@ static void read_lease(struct metrics *m, const struct kube_lease *lease)
 	metric_set(m, &defs[LEASE_SECONDS], SECONDS(s->last_renewal_ns));
 }
 
+static double rotation_due(const struct crds_functionkey *record)
+{
+	const struct crds_key *active = record ? crds_key_active(record) : NULL;
+	const struct protocol_view v = {
+		.leader = record, .revision = record ? record->revision : STR_NULL};
+
+	return active ? SECONDS(protocol_rotation_due_ns(&v, active)) : 0;
+}
+
 static void read_replica(struct metrics *m, const struct agent_app *app)
 {
 	const struct agent_replica_stats *s = agent_replica_stats(app->replica);
@@ -282,6 +295,7 @@ static void read_replica(struct metrics *m, const struct agent_app *app)
 	metric_set(m, &defs[LEADING], agent_replica_leading(app->replica));
 	metric_set(m, &defs[TERM], (double)agent_replica_term(app->replica));
 	metric_set(m, &defs[EPOCH], record ? (double)record->active_epoch : 0);
+	metric_set(m, &defs[ROTATION_DUE], rotation_due(record));
 	metric_set(m, &defs[HELD], (double)s->held_epochs);
 	metric_set(m, &defs[MEMBERS], (double)s->members);
 	metric_set(m, &defs[REFUSED], (double)s->members_refused);

@@ -328,9 +328,19 @@ static void tell_watchers(struct agent_replica *r, const struct protocol_view *v
 	}
 }
 
+struct str agent_replica_leadership(
+	const struct agent_replica *r, char dst[static CRDS_LEADERSHIP_MAX])
+{
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+
+	return crds_leadership(r->core->self.ns, r->core->self.revision,
+		leader && leader->has_leader ? leader->leader.term : 0, dst);
+}
+
 static void note_progress(struct agent_replica *r, const struct protocol_view *v, bool was_leading)
 {
 	const struct crds_key *active = v->leader ? crds_key_active(v->leader) : NULL;
+	char leadership[CRDS_LEADERSHIP_MAX];
 
 	if (was_leading && !r->plan.leading && protocol_revoked(v))
 		agent_replica_tell(r, true, "LeaderRevoked", "Release",
@@ -340,12 +350,12 @@ static void note_progress(struct agent_replica *r, const struct protocol_view *v
 	if (r->plan.leading != was_leading)
 		log_write(r->core->log, LOG_INFO,
 			r->plan.leading ? "leading the revision" : "no longer leading",
-			LOG_INT("term",
-				v->leader && v->leader->has_leader ? v->leader->leader.term : 0));
+			LOG_STR("leadership", agent_replica_leadership(r, leadership)));
 	if (r->plan.leading && active && active->term == v->keeper.term &&
 		r->stats.active_ns == 0) {
 		r->stats.active_ns = v->boot_ns;
 		log_write(r->core->log, LOG_INFO, "key active in this term",
+			LOG_STR("leadership", agent_replica_leadership(r, leadership)),
 			LOG_INT("epoch", active->epoch),
 			LOG_DUR("since_won", r->stats.won_ns ? v->boot_ns - r->stats.won_ns : 0));
 	}

@@ -88,6 +88,9 @@ struct agent_replica {
 /* -- replica.c -- */
 void agent_replica_wake(struct agent_replica *r); /* a step as soon as the loop runs on */
 void agent_job_end(struct agent_job *job, const struct err *err); /* err NULL: it went well */
+/* For logs: the leadership that the Leader record names (term 0: none yet). */
+struct str agent_replica_leadership(
+	const struct agent_replica *r, char dst[static CRDS_LEADERSHIP_MAX]);
 struct agent_peer *agent_peer_of(struct agent_replica *r, struct str pod_uid, struct err *err);
 void agent_replica_view(struct agent_replica *r, struct protocol_view *v); /* borrows */
 

@@ -20,10 +20,13 @@ static void lease_tried(void *ctx)
 static void lease_won(void *ctx, int32_t transitions)
 {
 	struct agent_replica *r = ctx;
+	char former[CRDS_LEADERSHIP_MAX];
 
 	r->stats.won_ns = base_boot_ns(&r->core->env);
 	r->stats.active_ns = 0;
-	log_write(r->core->log, LOG_INFO, "won the lease", LOG_INT("transitions", transitions));
+	log_write(r->core->log, LOG_INFO, "won the lease",
+		LOG_STR("former", agent_replica_leadership(r, former)),
+		LOG_INT("transitions", transitions));
 	follow(r, true);
 	agent_replica_wake(r);
 }
@@ -31,8 +34,11 @@ static void lease_won(void *ctx, int32_t transitions)
 static void lease_lost(void *ctx, const char *reason)
 {
 	struct agent_replica *r = ctx;
+	char leadership[CRDS_LEADERSHIP_MAX];
 
-	log_write(r->core->log, LOG_WARN, "lost the lease", LOG_STR("reason", base_str(reason)));
+	log_write(r->core->log, LOG_WARN, "lost the lease",
+		LOG_STR("leadership", agent_replica_leadership(r, leadership)),
+		LOG_STR("reason", base_str(reason)));
 	follow(r, false);
 	agent_replica_wake(r);
 }

@@ -60,7 +60,9 @@ static void tell_active(struct agent_replica *r, const struct protocol_action *a
 			"it",
 			epoch, before);
 	else
-		say(r, false, "KeyActivated", "Activate",
+		/* The cause is the action: events that differ in their note alone are counted as
+		 * one, and a rotation is not to be shown as one more change of leader. */
+		say(r, false, "KeyActivated", a->reason,
 			"epoch %lld is active; epoch %lld was before (%s)", epoch, before,
 			a->reason);
 }
@@ -239,8 +241,10 @@ void agent_replica_tell(struct agent_replica *r, bool warning, const char *reaso
 	const char *action, struct str note)
 {
 	const struct crds_functionkey *leader = agent_records_leader(r->records);
+	char leadership[CRDS_LEADERSHIP_MAX];
 
 	log_write(r->core->log, warning ? LOG_WARN : LOG_INFO, "told by an event",
+		LOG_STR("leadership", agent_replica_leadership(r, leadership)),
 		LOG_STR("reason", base_str(reason)), LOG_STR("note", note));
 	if (!leader)
 		return;

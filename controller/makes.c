@@ -11,11 +11,13 @@
 static void emptied(void *ctx, const struct err *err)
 {
 	struct controller_job *job = ctx;
+	char leadership[CRDS_LEADERSHIP_MAX];
 
 	if (!err) {
 		job->r->stats.releases[job->evidence]++;
 		log_write(job->r->core->log, LOG_INFO, "released the lease of a dead leader",
-			LOG_STR("key", base_str(job->key)),
+			LOG_STR("leadership",
+				controller_leadership(base_str(job->key), job->term, leadership)),
 			LOG_STR("holder", base_str(job->holder)),
 			LOG_STR("evidence", base_str(controller_evidence_name(job->evidence))));
 	}
@@ -74,13 +76,15 @@ int controller_start_release(struct controller_job *job, const struct controller
 
 	TRY(base_str_copy(v->lease->holder, job->holder, sizeof(job->holder), "holder", err));
 	job->evidence = plan->evidence;
+	job->term = v->leader ? v->leader->term : 0;
 	job->state->released_ns = v->boot_ns;
 	job->state->releases++;
 	if (!controller_holder_parse(base_str(job->holder), &pod, &uid))
 		return 0;
 	const int n = snprintf(note, sizeof(note), "released the Lease of %.*s: %s", STR_FMT(pod),
 		controller_evidence_name(plan->evidence));
-	controller_tell(job->r, v, true, "LeaderDead", "Release",
+	controller_tell_of_pod(job->r, v, (struct kube_ref){.ns = v->ns, .name = pod, .uid = uid},
+		"LeaderDead", "Release",
 		base_str_n(note, n > 0 && (size_t)n < sizeof(note) ? (size_t)n : 0));
 	if (!plan->confirm_gone) {
 		TRY(empty_lease(job, err));

@@ -215,6 +215,14 @@ static int start(struct controller_job *job, const struct controller_view *v,
 	return plan->adopt ? controller_start_adopt(job, v, plan, err) : 0;
 }
 
+struct str controller_leadership(struct str key, int64_t term, char dst[static CRDS_LEADERSHIP_MAX])
+{
+	const size_t slash = base_str_find(key, '/', 0);
+
+	return crds_leadership(
+		base_str_sub(key, 0, slash), base_str_sub(key, slash + 1, key.n), term, dst);
+}
+
 /* Times a failover from the first evidence to the next leader's active key. */
 static void watch_failover(struct controller_runner *r, struct controller_state *s,
 	const struct controller_view *v, const struct controller_plan *plan)
@@ -229,12 +237,16 @@ static void watch_failover(struct controller_runner *r, struct controller_state 
 		v->leader->active_epoch == 0 ||
 		(!v->leader->inherits && v->leader->active_term < v->leader->term))
 		return;
+	char leadership[CRDS_LEADERSHIP_MAX], former[CRDS_LEADERSHIP_MAX];
 	const int64_t took = v->boot_ns - s->failed_ns;
 	controller_metrics_failover(r->core->metrics, s->failed_by, took);
 	s->failed_ns = 0;
 	s->releases = 0;
 	log_write(r->core->log, LOG_INFO, "a new leader's key is active",
-		LOG_STR("key", base_str(s->key)), LOG_INT("epoch", v->leader->active_epoch),
+		LOG_STR("leadership",
+			controller_leadership(base_str(s->key), v->leader->term, leadership)),
+		LOG_STR("former", controller_leadership(base_str(s->key), s->failed_term, former)),
+		LOG_INT("epoch", v->leader->active_epoch),
 		LOG_STR("evidence", base_str(controller_evidence_name(s->failed_by))),
 		LOG_DUR("took", took));
 }
@@ -430,8 +442,8 @@ const struct controller_world *controller_runner_world(const struct controller_r
 	return r->world;
 }
 
-void controller_tell(struct controller_runner *r, const struct controller_view *v, bool warning,
-	const char *reason, const char *action, struct str note)
+void controller_tell_of_pod(struct controller_runner *r, const struct controller_view *v,
+	struct kube_ref pod, const char *reason, const char *action, struct str note)
 {
 	if (!v->leader)
 		return;
@@ -439,7 +451,9 @@ void controller_tell(struct controller_runner *r, const struct controller_view *
 		.regarding = {.ns = v->ns,
 			.name = v->leader->meta.name,
 			.uid = v->leader->meta.uid},
-		.type = warning ? KUBE_EVENT_WARNING : KUBE_EVENT_NORMAL,
+		.related_resource = &crds_pods,
+		.related = pod,
+		.type = KUBE_EVENT_WARNING,
 		.reason = reason,
 		.action = action,
 		.note = note};

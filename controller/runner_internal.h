@@ -44,6 +44,7 @@ struct controller_job {
 	char holder[KUBE_LEASE_HOLDER_MAX + 1];
 	char pod[300], pod_uid[64];
 	enum controller_evidence evidence;
+	int64_t term; /* of the leader whose Lease is emptied */
 };
 
 struct controller_runner {
@@ -63,6 +64,10 @@ void controller_job_end(struct controller_job *job, const struct err *err);
 /* The namespace of the key in hand. */
 struct str controller_job_ns(const struct controller_job *job);
 
+/* For logs: the leadership of a term of the revision with this key, as agents write it. */
+struct str controller_leadership(
+	struct str key, int64_t term, char dst[static CRDS_LEADERSHIP_MAX]);
+
 /* Sends a body; the job ends with the answer. */
 int controller_job_write(
 	struct controller_job *job, const struct kube_request *request, struct err *err) must_check;
@@ -76,8 +81,9 @@ int controller_start_adopt(struct controller_job *job, const struct controller_v
 	const struct controller_plan *plan, struct err *err) must_check;
 int controller_start_access(struct controller_job *job, struct err *err) must_check;
 
-/* Tells people: one event on the Leader record. reason and action are literals. */
-void controller_tell(struct controller_runner *r, const struct controller_view *v, bool warning,
-	const char *reason, const char *action, struct str note);
+/* Warns people: one event on the Leader record, of a pod, so that what happens to two pods are two
+ * events. reason and action are literals. */
+void controller_tell_of_pod(struct controller_runner *r, const struct controller_view *v,
+	struct kube_ref pod, const char *reason, const char *action, struct str note);
 
 #endif

@@ -217,6 +217,12 @@ int crds_member_name(struct str pod, struct str pod_uid, char dst[static CRDS_NA
 int crds_revision_key(struct str name, struct str owner_uid, char dst[static CRDS_REVISION_MAX + 1],
 	struct err *err) must_check;
 
+/* One leadership, as logs name it: "<namespace>/<revision>@<term>". Agents and controller write it
+ * in the field "leadership", so that the lines of one change of leader are found in all logs. */
+#define CRDS_LEADERSHIP_MAX 160
+struct str crds_leadership(
+	struct str ns, struct str revision, int64_t term, char dst[static CRDS_LEADERSHIP_MAX]);
+
 /* A workload's name as function: itself if it has at most 63 characters, else the first 62 and
  * 'x'. The same rule stands in manifests/base/injection.yaml. INVALID. */
 #define CRDS_FUNCTION_MAX 63

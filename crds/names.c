@@ -1,5 +1,6 @@
 #include "crds/functionkey.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define POD_KEPT      244 /* of a pod's name in its record's */
@@ -96,4 +97,12 @@ int crds_function_key(struct str workload, char dst[static CRDS_FUNCTION_MAX + 1
 	dst[CRDS_FUNCTION_MAX - 1] = 'x';
 	dst[CRDS_FUNCTION_MAX] = '\0';
 	return 0;
+}
+
+struct str crds_leadership(
+	struct str ns, struct str revision, int64_t term, char dst[static CRDS_LEADERSHIP_MAX])
+{
+	(void)snprintf(dst, CRDS_LEADERSHIP_MAX, "%.*s/%.*s@%" PRId64,
+		STR_FMT(base_str_sub(ns, 0, 64)), STR_FMT(base_str_sub(revision, 0, 64)), term);
+	return base_str(dst);
 }

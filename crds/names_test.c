@@ -111,6 +111,21 @@ static void test_function_key(void **state)
 	assert_class("odd", ERR_INVALID, crds_function_key(STR("A b"), got, err));
 }
 
+static void test_leadership(void **state)
+{
+	char got[CRDS_LEADERSHIP_MAX];
+	(void)state;
+
+	crds_leadership(STR("shop"), STR("orders-1"), 7, got);
+	assert_string_equal(got, "shop/orders-1@7");
+	/* the longest there can be, and what is longer than that */
+	crds_leadership(STR(A50 "1234567890123"), STR(A50 "12"), INT64_MAX, got);
+	assert_string_equal(got, A50 "1234567890123/" A50 "12@9223372036854775807");
+	crds_leadership(STR(A240), STR(A240), INT64_MIN, got);
+	assert_true(strlen(got) < CRDS_LEADERSHIP_MAX);
+	assert_true(base_str_ends(base_str(got), STR("@-9223372036854775808")));
+}
+
 static void test_state_names(void **state)
 {
 	(void)state;
@@ -125,6 +140,7 @@ int main(void)
 		cmocka_unit_test(test_revision_key_refused),
 		cmocka_unit_test(test_member_name),
 		cmocka_unit_test(test_function_key),
+		cmocka_unit_test(test_leadership),
 		cmocka_unit_test(test_state_names),
 	};
 
