@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+	"sort"
 	"strings"
 	"testing"
 
@@ -80,6 +82,74 @@ func TestRights(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// rights lists what somebody may do in a namespace, beyond what every service account may: one line a
+// resource and a set of verbs.
+func rights(t *testing.T, c, who *kit.Cluster, ns string) string {
+	t.Helper()
+	plain := c.Namespace(t, "plain")
+	everybody := map[string]bool{}
+	for _, line := range rules(t, c.As(t, c.Token(t, plain, "default")), plain) {
+		everybody[line] = true
+	}
+	var own []string
+	for _, line := range rules(t, who, ns) {
+		if !everybody[line] {
+			own = append(own, line)
+		}
+	}
+	sort.Strings(own)
+	return strings.Join(slices.Compact(own), "\n") + "\n"
+}
+
+func rules(t *testing.T, who *kit.Cluster, ns string) (lines []string) {
+	t.Helper()
+	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: ns}}
+	got := kit.Must[*authorizationv1.SelfSubjectRulesReview](t)(who.Kube.AuthorizationV1().SelfSubjectRulesReviews().Create(kit.Context(t), review, metav1.CreateOptions{}))
+	if got.Status.Incomplete {
+		t.Fatalf("rights that cannot be listed: %s", got.Status.EvaluationError)
+	}
+	for _, rule := range got.Status.ResourceRules {
+		sort.Strings(rule.Verbs)
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				names := ""
+				if len(rule.ResourceNames) > 0 {
+					names = " " + strings.Join(rule.ResourceNames, ",")
+				}
+				lines = append(lines, strings.TrimSuffix(resource+"."+group, ".")+names+": "+strings.Join(rule.Verbs, " "))
+			}
+		}
+	}
+	for _, rule := range got.Status.NonResourceRules {
+		lines = append(lines, strings.Join(rule.NonResourceURLs, ",")+": "+strings.Join(rule.Verbs, " "))
+	}
+	return lines
+}
+
+// What each of ours may do in all, by the API server's own account: a right more or less is a change of
+// these files. The controller's with the webhook are in TestWebhook.
+func TestEffectiveRights(t *testing.T) {
+	c := installed(t)
+	ns, senders := c.Namespace(t, "rights"), c.Namespace(t, "senders")
+	c.OptIn(t, ns)
+	c.Bind(t, ns, "functionkey-reader", rbacv1.Subject{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:serviceaccounts:" + senders})
+	far := c.Namespace(t, "operators")
+	c.Bind(t, ns, "functionkey-operator", rbacv1.Subject{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:serviceaccounts:" + far})
+	for _, row := range []struct {
+		name string
+		who  *kit.Cluster
+		ns   string
+	}{
+		{"controller", asController(t, c), ns},
+		{"controller-at-home", asController(t, c), "functionkey-system"},
+		{"agent", c.Agent(t, c.Pod(t, ns, "orders-1-aaaaa")), ns},
+		{"sender", c.As(t, c.Token(t, senders, "default")), ns},
+		{"operator", c.As(t, c.Token(t, far, "default")), ns},
+	} {
+		t.Run(row.name, func(t *testing.T) { kit.Golden(t, "rights/"+row.name+".txt", rights(t, c, row.who, row.ns)) })
 	}
 }
 

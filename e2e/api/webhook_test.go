@@ -371,6 +371,7 @@ func (h *hooked) watchdog(t *testing.T, replicas ...*replica) {
 
 func (h *hooked) rights(t *testing.T) {
 	const controller = "system:serviceaccount:functionkey-system:functionkey-controller"
+	kit.Golden(t, "rights/controller-at-home-webhook.txt", rights(t, h.Cluster, asController(t, h.Cluster), system))
 	for _, what := range []string{"patch secrets functionkey-webhook", "watch podtemplates functionkey-agent"} {
 		if !may(t, h.Cluster, controller, system, what) {
 			t.Errorf("may not %s", what)

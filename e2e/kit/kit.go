@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,13 +45,14 @@ func Connect(t testing.TB) *Cluster {
 	if err != nil {
 		t.Fatalf("KUBECONFIG: %v", err)
 	}
-	c := connect(t, config)
+	c := connect(t, config, "")
 	c.kubeconfig = kubeconfig
 	return c
 }
 
-func connect(t testing.TB, config *rest.Config) *Cluster {
+func connect(t testing.TB, config *rest.Config, pod string) *Cluster {
 	t.Helper()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &witness{next, pod} })
 	config.QPS, config.Burst = 1000, 1000
 	config.Timeout = 30 * time.Second
 	config.WarningHandler = rest.NoWarnings{}
@@ -68,9 +70,14 @@ func connect(t testing.TB, config *rest.Config) *Cluster {
 // As is the same API server for whoever holds the token.
 func (c *Cluster) As(t testing.TB, token string) *Cluster {
 	t.Helper()
+	return c.as(t, token, "")
+}
+
+func (c *Cluster) as(t testing.TB, token, pod string) *Cluster {
+	t.Helper()
 	config := rest.AnonymousClientConfig(c.Config)
 	config.BearerToken = token
-	as := connect(t, config)
+	as := connect(t, config, pod)
 	as.kubeconfig = c.kubeconfig
 	return as
 }

@@ -143,5 +143,5 @@ func (c *Cluster) token(t testing.TB, ns, account string, bound *authenticationv
 // Agent is the API server as the agent of a pod sees it.
 func (c *Cluster) Agent(t testing.TB, pod *corev1.Pod) *Cluster {
 	t.Helper()
-	return c.As(t, c.PodToken(t, pod))
+	return c.as(t, c.PodToken(t, pod), pod.Name)
 }
