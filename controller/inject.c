@@ -29,12 +29,43 @@ static int write_warning(struct kube_writer *w, struct str text, struct err *err
 	return kube_write_text(w, base_str_sub(text, 0, n), err);
 }
 
+static bool is_container(const struct controller_inject_review *r, struct str name)
+{
+	for (size_t i = 0; i < r->main.n; i++)
+		if (base_str_eq(r->main.items[i].name, name))
+			return true;
+	for (size_t i = 0; i < r->init.n; i++)
+		if (base_str_eq(r->init.items[i].name, name))
+			return true;
+	return false;
+}
+
+/* What annotation functionkey.dev/containers names and the pod does not have; the first ones, among
+ * as many names as a pod may have containers. */
+static size_t find_strangers(
+	const struct controller_inject_review *r, struct str strangers[INJECT_WARNINGS_MAX])
+{
+	const struct str list = r->containers_note;
+	size_t n = 0, names = 0, end = 0;
+
+	for (size_t at = 0; at < list.n && names < CONTROLLER_CONTAINERS_MAX; at = end + 1) {
+		end = base_str_find(list, ',', at);
+		const struct str name = base_str_trim(base_str_sub(list, at, end));
+		names++;
+		if (name.n && !is_container(r, name) && n < INJECT_WARNINGS_MAX)
+			strangers[n++] = name;
+	}
+	return n;
+}
+
 static int write_warnings(struct kube_writer *w, const struct controller_inject_review *r,
 	const struct err *why, struct err *err)
 {
+	struct str strangers[INJECT_WARNINGS_MAX];
+	const size_t strangers_len = why ? 0 : find_strangers(r, strangers);
 	struct str text = STR_NULL;
 
-	if (!why && r->unknown_len == 0)
+	if (!why && r->unknown_len + strangers_len == 0)
 		return 0;
 	TRY(kube_write_key_list(w, "warnings", err));
 	if (why) {
@@ -46,6 +77,13 @@ static int write_warnings(struct kube_writer *w, const struct controller_inject_
 		TRY(base_arena_printf(r->arena, &text, err,
 			"functionkey: annotation %.*s is unknown and has no effect",
 			STR_FMT(r->unknown[i])));
+		TRY(write_warning(w, text, err));
+	}
+	for (size_t i = 0; i < strangers_len; i++) {
+		TRY(base_arena_printf(r->arena, &text, err,
+			"functionkey: annotation functionkey.dev/containers names %.*s, which is "
+			"no container of the pod",
+			STR_FMT(strangers[i])));
 		TRY(write_warning(w, text, err));
 	}
 	return kube_write_end(w, err);

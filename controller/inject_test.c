@@ -122,7 +122,7 @@ static const struct row rows[] = {
 			"true") "," ENV("/spec/initContainers/2/env/-", "FUNCTIONKEY_NEXT",
 			"n") "," OP("add", "/spec/initContainers/2/volumeMounts",
 			"[" MOUNT "]") "]",
-		NULL},
+		"containers names gone, which is no container of the pod\"]"},
 	{"an agent that another injector pushed away",
 		SAMPLE_POD("\"name\":\"s\",\"annotations\":{\"functionkey.dev/"
 			   "containers\":\"a,b\"}," SAMPLE_OPTED(""),
@@ -173,6 +173,13 @@ static const struct row rows[] = {
 		"\"warnings\":[\"functionkey: annotation functionkey.dev/inject is unknown and has "
 		"no effect\",\"functionkey: annotation functionkey.dev/contaners is unknown and "
 		"has no effect\"]"},
+	{"names of no container",
+		SAMPLE_POD("\"name\":\"single\",\"annotations\":{\"functionkey.dev/"
+			   "containers\":\"app,,apq , app\"}," SAMPLE_OPTED(""),
+			APP),
+		WHOLE("single", "single", ""),
+		"\"warnings\":[\"functionkey: annotation functionkey.dev/containers names apq, "
+		"which is no container of the pod\"]"},
 	/* Keys are checked only after us. */
 	{"a long annotation, cut before a character",
 		SAMPLE_POD("\"name\":\"single\",\"annotations\":{\"functionkey.dev/" LONG
