@@ -9,7 +9,7 @@ int envelope_sender_cert_read(struct str bytes, struct envelope_sender_cert *ret
 	struct err *err) must_check;
 
 /* Appends the recipient list of a header as deterministic CBOR, without its label. */
-int envelope_recipients_encode(const struct envelope_header *h, struct buf *out, struct err *err)
+int envelope_recipients_encode(const struct envelope_header *h, struct buf *b, struct err *err)
 	must_check;
 
 /* What a signature of level ORIGIN says of k: HMAC(HMAC(bound, k), "functionkey/v1/origin" ‖ 01).
