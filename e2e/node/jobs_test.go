@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"functionkey.dev/e2e/kit"
+	"functionkey.dev/e2e/story"
 )
 
 // TestJobsEnd: what has an end ends, agent and all; and each container of it, init containers too, finds
@@ -18,7 +19,7 @@ import (
 func TestJobsEnd(t *testing.T) {
 	s := newShop(t, "jobs")
 	ctx := kit.Context(t)
-	agent := kit.Must[*corev1.PodTemplate](t)(s.Kube.CoreV1().PodTemplates(system).Get(ctx, "functionkey-agent", metav1.GetOptions{})).
+	agent := kit.Must[*corev1.PodTemplate](t)(s.Kube.CoreV1().PodTemplates(story.System).Get(ctx, "functionkey-agent", metav1.GetOptions{})).
 		Template.Spec.InitContainers[0]
 	// "probe ready" ends at once: with 0 only if the key can be opened.
 	container := func(name string) corev1.Container {
