@@ -13,32 +13,14 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+import figures
+from figures import BUILD, ROOT, ROUNDS, SECONDS, cpu_seconds
+
 sys.path.insert(0, str(ROOT / "e2e/agent"))
 from world import World, wait_for  # noqa: E402
 
 CLUSTER = "bench-agent"
-SECONDS = int(os.environ.get("SECONDS_EACH", "5"))
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
-BUILD = pathlib.Path(os.environ.get("B", "build"))
 COLD = 20000
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def line(name, value, unit, method, budget=None, low_is_good=True, runs=None, spread=None,
-         peer=None, peer_value=None):
-    met = None
-    if budget is not None and value is not None:
-        met = value <= budget if low_is_good else value >= budget
-    print(json.dumps({"name": f"agent.{name}", "value": value, "unit": unit,
-                      "runs": runs or ROUNDS, "spread": spread, "peer": peer,
-                      "peer_value": peer_value, "budget": budget, "met": met,
-                      "method": method}), flush=True)
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def put_bodies(path, bodies):
@@ -48,16 +30,12 @@ def put_bodies(path, bodies):
 
 
 def load(agent, path, connections, seconds, bodies, answers=None):
-    command = [str(BUILD / "test/agent/agent_bench"), agent.socket, path, str(connections),
-               str(seconds), str(bodies)] + ([str(answers)] if answers else [])
-    pids = agent.pids()
-    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise AssertionError(f"{run.stdout}{run.stderr}")
-    n, _, took, p50, p99 = map(float, run.stdout.split())
-    spent = sum(cpu_seconds(pid) - before[name] for name, pid in pids.items())
-    return {"rate": n / took, "p50": p50, "p99": p99, "cpu": spent / n * 1e6}
+    got = figures.load([agent], agent.socket, path, connections, seconds, bodies, answers)
+    return {**got, "cpu": got["cpu"][0]}
+
+
+def line(name, *rest, **more):
+    figures.line(f"agent.{name}", *rest, **more)
 
 
 def rates(name, agent, path, connections, bodies, budgets, note):

@@ -4,7 +4,6 @@
 # controllers (e2e/cmd/load); nobody runs them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
 # shellcheck source-path=SCRIPTDIR
 source bench/lib.sh
 name=bench
@@ -14,7 +13,6 @@ export FK_CLUSTER=$name FK_STATE=${FK_STATE:-$PWD/build/cluster}
 KUBECONFIG=$FK_STATE/$name/kubeconfig
 export KUBECONFIG
 kubectl=hack/cluster/kubectl
-work=$(mktemp -d)
 pid=
 
 stop() {

@@ -4,10 +4,8 @@
 # turns ROUNDS times; per figure the best round counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
-rounds=${ROUNDS:-3}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR
+source bench/lib.sh
 
 make -s "$B/test/pkg/envelope/envelope_bench" >&2
 for ((i = 0; i < rounds; i++)); do

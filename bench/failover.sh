@@ -4,8 +4,9 @@
 # Lease expired. FUNCTIONS (5) lose a leader each way.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source-path=SCRIPTDIR
+source bench/lib.sh
 name=bench-failover
-work=$(mktemp -d)
 # shellcheck disable=SC2317 # called by the trap
 finish() {
 	hack/cluster/down --name "$name" >&2

@@ -3,9 +3,8 @@
 # in flight. JSON lines as in make bench. REQUESTS per round (50000).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR
+source bench/lib.sh
 
 make -s B="$B" "$B/test/pkg/http/http_bench" >&2
 "$B/test/pkg/http/http_bench" "${REQUESTS:-50000}" >"$work/ours"

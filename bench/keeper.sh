@@ -3,15 +3,11 @@
 # lines as in make bench. ROUNDS runs; per figure the best round counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
-rounds=${ROUNDS:-3}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR
+source bench/lib.sh
 
 make -s "$B/test/keeper/keeper_bench" "$B/bin/functionkey-keeper" >&2
-for ((i = 0; i < rounds; i++)); do
-	"$B/test/keeper/keeper_bench" "$B/bin/functionkey-keeper" >>"$work/ours"
-done
+each_round "$B/test/keeper/keeper_bench" "$B/bin/functionkey-keeper"
 
 awk -v rounds="$rounds" '
 !($1 in value) { order[n++] = $1 }

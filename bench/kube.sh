@@ -4,15 +4,11 @@
 # as in make bench. ROUNDS runs; per figure the best round counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
-rounds=${ROUNDS:-3}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR
+source bench/lib.sh
 
 make -s "$B/test/pkg/kube/list_bench" >&2
-for ((i = 0; i < rounds; i++)); do
-	"$B/test/pkg/kube/list_bench" >>"$work/ours"
-done
+each_round "$B/test/pkg/kube/list_bench"
 
 # The budget of the LIST is 0.15 s where json-c needs 0.66 s: as a ratio, since machines differ.
 awk -v rounds="$rounds" '

@@ -1,5 +1,19 @@
 # What the families of bench share. Sourced.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the families use the variables
+
+B=${B:-build}
+rounds=${ROUNDS:-3}
+# What a family writes; it goes when the family ends.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# each_round COMMAND...: appends what ROUNDS runs of a program print to $work/ours.
+each_round() {
+	local i
+	for ((i = 0; i < rounds; i++)); do
+		"$@" >>"$work/ours"
+	done
+}
 
 # figure NAME VALUE UNIT BUDGET METHOD: one line; without a budget "null". Lower is better.
 figure() {

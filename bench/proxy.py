@@ -1,7 +1,4 @@
 """Figures of proxy mode; see bench/proxy.sh."""
-import json
-import os
-import pathlib
 import socket
 import struct
 import subprocess
@@ -9,16 +6,14 @@ import sys
 import tempfile
 import threading
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+import figures
+from figures import BUILD, ROOT, ROUNDS, SECONDS
+
 sys.path.insert(0, str(ROOT / "e2e/agent"))
 from world import World, wait_for  # noqa: E402
 
 CLUSTER = "bench-proxy"
-SECONDS = int(os.environ.get("SECONDS_EACH", "5"))
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
-BUILD = pathlib.Path(os.environ.get("B", "build"))
 FUNCTION, INBOUND, OUTBOUND = 19490, 19491, 19492
-TICK = os.sysconf("SC_CLK_TCK")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64\r\n\r\n" + b"x" * 64
 
 
@@ -39,35 +34,12 @@ def function():
         threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
 
 
-def line(name, value, unit, method, budget=None, low_is_good=True, spread=None):
-    met = None
-    if budget is not None:
-        met = value <= budget if low_is_good else value >= budget
-    print(json.dumps({"name": f"proxy.{name}", "value": value, "unit": unit, "runs": ROUNDS,
-                      "spread": spread, "peer": None, "peer_value": None, "budget": budget,
-                      "met": met, "method": method}), flush=True)
-
-
-def cpu_seconds(agent):
-    total = 0
-    for pid in agent.pids().values():
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+def line(name, *rest, **more):
+    figures.line(f"proxy.{name}", *rest, **more)
 
 
 def load(agents, port, path, connections, bodies):
-    command = [str(BUILD / "test/agent/agent_bench"), f"127.0.0.1:{port}", path, str(connections),
-               str(SECONDS), str(bodies)]
-    before = [cpu_seconds(a) for a in agents]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise AssertionError(f"{run.stdout}{run.stderr}")
-    n, failed, took, p50, _ = map(float, run.stdout.split())
-    if failed:
-        raise AssertionError(f"{failed:.0f} of {n:.0f} requests failed")
-    spent = [cpu_seconds(a) - b for a, b in zip(agents, before)]
-    return {"rate": n / took, "p50": p50, "cpu": [s / n * 1e6 for s in spent]}
+    return figures.load(agents, f"127.0.0.1:{port}", path, connections, SECONDS, bodies)
 
 
 def measure(agents, bodies):

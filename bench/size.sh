@@ -2,11 +2,8 @@
 # Sizes of programs, stripped as they go into images, and of the packed images (make images).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
 # shellcheck source-path=SCRIPTDIR
 source bench/lib.sh
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 for program in controller agent keeper network; do
 	file=$B/bin/functionkey-$program

@@ -5,11 +5,9 @@
 # without, timed in the same rounds, the lowest of them (open-cold: the agent's budget of 110 µs).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-B=${B:-build}
-rounds=${ROUNDS:-3}
+# shellcheck source-path=SCRIPTDIR
+source bench/lib.sh
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/functionkey/interop/rust
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 make -s "$B/test/pkg/pre/umbral_bench" >&2
 peer="umbral-pre 0.11.0 (Rust)"
