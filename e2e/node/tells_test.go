@@ -106,8 +106,8 @@ func (s *shop) logged(t *testing.T, ns, pod, container string, more ...string) (
 func (s *shop) joined(t *testing.T, before, after *story.Record) {
 	leadership := func(r *story.Record) string { return fmt.Sprintf("%s/%s@%d", s.NS, r.Name, r.Term) }
 	var controller []map[string]any
-	for _, p := range kit.Must[[]corev1.Pod](t)(s.controllerPods(kit.Context(t))) {
-		controller = append(controller, s.logged(t, system, p.Name, "controller")...)
+	for _, p := range kit.Must[[]corev1.Pod](t)(s.ControllerPods(kit.Context(t))) {
+		controller = append(controller, s.logged(t, story.System, p.Name, "controller")...)
 	}
 	agent := s.logged(t, s.NS, after.LeaderPod, "functionkey-agent")
 	for _, row := range []struct {
