@@ -89,23 +89,33 @@ static void wake_for_the_next(const struct protocol_view *v, struct protocol_pla
 	}
 }
 
+static const char *why_pruned(const struct protocol_view *v, const struct crds_key *key)
+{
+	if (protocol_erase_asked(v->leader, key))
+		return "spec.eraseThrough asks for it";
+	return protocol_past_retention(v, key) ? "its time is over" : "its place is needed";
+}
+
+static void prune(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	const struct crds_key *key = to_prune(v, plan);
+	struct protocol_action *a = key ? protocol_add(plan, PROTOCOL_PRUNE) : NULL;
+
+	if (!a)
+		return;
+	a->epoch = key->epoch;
+	a->term = v->keeper.term;
+	a->key = key;
+	a->reason = why_pruned(v, key);
+}
+
 void protocol_retain(const struct protocol_view *v, struct protocol_plan *plan)
 {
 	if (!v->leader)
 		return;
 	if (protocol_leading(v)) {
 		wake_for_the_next(v, plan);
-		const struct crds_key *key = to_prune(v, plan);
-		struct protocol_action *a = key ? protocol_add(plan, PROTOCOL_PRUNE) : NULL;
-		if (a) {
-			a->epoch = key->epoch;
-			a->term = v->keeper.term;
-			a->key = key;
-			a->reason = protocol_erase_asked(v->leader, key)
-					    ? "spec.eraseThrough asks for it"
-				    : protocol_past_retention(v, key) ? "its time is over"
-								      : "its place is needed";
-		}
+		prune(v, plan);
 	}
 	/* The record is the word on what still matters. An epoch above all that it ever listed was
 	 * made by us a moment ago, or the record was restored from a backup: those stay. */
