@@ -33,6 +33,30 @@ static void large(struct client *c)
 	base_free(body);
 }
 
+/* Records of TLS that are fuller than what is read at once, and ends of bodies at any place of
+ * them: with the header before it in a record of its own, and in the same. */
+static void any_length(struct client *c)
+{
+	char *body = base_alloc(1, BODY_MAX + 1);
+	char want[32];
+
+	c->good = client_connect(c);
+	for (size_t n = 1; n < 40000 && c->good; n += 997) {
+		memset(body, 'a', n);
+		body[n - 1] = 'z';
+		body[n] = 0;
+		(void)snprintf(want, sizeof(want), "%zu:%s", n, n > 1 ? "a" : "z");
+		c->good = client_post(c, "/inject", body, "z") && strstr(c->text, want);
+		c->n = 0;
+		client_send(c, body,
+			(size_t)snprintf(body, BODY_MAX,
+				"POST /inject HTTP/1.1\r\nContent-Length: %zu\r\n\r\n%0*d", n,
+				(int)n, 7));
+		c->good = c->good && client_reads(c, n > 1 ? "07" : ":7");
+	}
+	base_free(body);
+}
+
 static void in_pieces(struct client *c)
 {
 	static const char text[] =
@@ -182,6 +206,7 @@ static void test_serves(void **state)
 	play(&world, "TLS 1.2", tls_1_2);
 	play(&world, "TLS 1.1", tls_1_1);
 	play(&world, "large", large);
+	play(&world, "any length", any_length);
 	play(&world, "in pieces", in_pieces);
 	world_end(&world);
 }
