@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import traceback
 
 import cbor2
 import umbral_pre
@@ -17,6 +16,7 @@ from pycose.headers import IV
 from pycose.keys import SymmetricKey
 from pycose.messages import CoseMessage
 
+from cases import verdict
 import envelope_py
 import sender_py as sender
 import small_umbral as umbral
@@ -379,23 +379,8 @@ def vectors_are_reproduced():
                 assert a.read() == b.read(), file
 
 
-def main():
-    cases = (vectors_are_reproduced, cose_opens_ours, cbor2_writes_the_same_header,
-             we_open_stock_messages, we_open_stock_streams, python_reads_our_streams,
-             sealed_kfrags, cose_verifies_our_senders, we_verify_senders_of_python,
-             both_decoders_agree)
-    failed = 0
-    for case in cases:
-        try:
-            case()
-            print(f"ok     {case.__name__}")
-        except Exception:  # one case must not hide the others
-            failed += 1
-            print(f"FAILED {case.__name__}")
-            traceback.print_exc()
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(verdict(vectors_are_reproduced, cose_opens_ours, cbor2_writes_the_same_header,
+                     we_open_stock_messages, we_open_stock_streams, python_reads_our_streams,
+                     sealed_kfrags, cose_verifies_our_senders, we_verify_senders_of_python,
+                     both_decoders_agree))

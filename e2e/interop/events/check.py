@@ -4,8 +4,8 @@ import http.client
 import json
 import socket
 import sys
-import traceback
 
+from cases import verdict
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent, from_http
 
@@ -14,7 +14,6 @@ FRAMING = ("connection", "content-length", "date", "trailer", "transfer-encoding
 CORE = {"id": "41/7", "source": "/orders", "type": "order.placed", "subject": "a b",
         "time": "2026-01-02T03:04:05.250000+02:00"}
 REST = {**CORE, "datacontenttype": "application/json", "dataschema": "https://example.com/order"}
-passed, failed = [], []
 
 
 def ask(path, target, body, headers=None, chunked=False):
@@ -218,21 +217,8 @@ def hostile():
             400, "malformed")
 
 
-def main():
-    for function in (binary, structured, structured_without_length,
-                     sdk_writes_the_outer_event_anew, accept_asks_for_structured,
-                     binary_data_and_large, altered_outside, hostile):
-        try:
-            function()
-            passed.append(function)
-        except Exception as error:  # the other checks go on
-            failed.append(function)
-            line = traceback.extract_tb(error.__traceback__)[1].lineno
-            print(f"FAILED  {function.__name__}, line {line}: {type(error).__name__}: {error}")
-    print(f"{len(passed)} passed, {len(failed)} failed")
-    sys.exit(bool(failed) or not passed)
-
-
 if __name__ == "__main__":
     SENDER, OPENER = sys.argv[1:]
-    main()
+    sys.exit(verdict(binary, structured, structured_without_length,
+                     sdk_writes_the_outer_event_anew, accept_asks_for_structured,
+                     binary_data_and_large, altered_outside, hostile))

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import traceback
+
+from cases import verdict
 
 TOOL, SENDER = sys.argv[1], sys.argv[2:]
 
@@ -109,22 +110,7 @@ def no_two_messages_are_alike():
     assert sealed(key.record(), b"x") != sealed(key.record(), b"x")
 
 
-def main():
-    cases = (messages_of_every_size, every_revision_opens, what_a_leader_serves,
-             the_media_type_and_the_name_stand_in_the_header, records_that_nobody_may_seal_to,
-             no_two_messages_are_alike)
-    failed = 0
-    for case in cases:
-        try:
-            case()
-            print(f"ok     {case.__name__}")
-        except Exception:  # one case must not hide the others
-            failed += 1
-            print(f"FAILED {case.__name__}")
-            traceback.print_exc()
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(verdict(messages_of_every_size, every_revision_opens, what_a_leader_serves,
+                     the_media_type_and_the_name_stand_in_the_header,
+                     records_that_nobody_may_seal_to, no_two_messages_are_alike))
