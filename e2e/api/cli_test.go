@@ -32,7 +32,7 @@ type said struct {
 // plugin runs the program as a user does, with stdin.
 func plugin(t *testing.T, stdin []byte, env []string, args ...string) said {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(kit.Root(t), "build", "bin", "kubectl-functionkey"), args...)
+	cmd := exec.Command(filepath.Join(binaries(t), "kubectl-functionkey"), args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	var out, errs bytes.Buffer

@@ -165,6 +165,7 @@ func TestRunningPods(t *testing.T) {
 // With the injector away pods that opted in are refused, and others are not.
 func TestInjectorAway(t *testing.T) {
 	c := installed(t)
+	needs(t, c, 36, "no MutatingAdmissionPolicy v1 to take away; TestWebhook takes the webhook away")
 	ns := opted(t, c)
 	c.Kubectl(t, "delete", "mutatingadmissionpolicybinding", "functionkey-inject")
 	t.Cleanup(func() {

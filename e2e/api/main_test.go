@@ -7,16 +7,11 @@ package api
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"functionkey.dev/e2e/kit"
 )
-
-// What is installed is what users install, but for the images.
-const overlay = "manifests/e2e"
 
 // FUNCTIONKEY_INSTALLED=1 leaves what is installed as it is, to see whether the
 // tests notice that it is not what it should be.
@@ -28,25 +23,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "install:", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
-}
-
-func install() error {
-	kubeconfig := os.Getenv("KUBECONFIG")
-	if kubeconfig == "" {
-		return fmt.Errorf("KUBECONFIG is not set: hack/cluster/up --mode control-plane, then export what it prints")
-	}
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		return err
-	}
-	state := filepath.Dir(kubeconfig)
-	cmd := exec.Command(filepath.Join(root, "hack", "cluster", "kubectl"), "apply", "-k", filepath.Join(root, overlay))
-	cmd.Env = append(os.Environ(), "FK_STATE="+filepath.Dir(state), "FK_CLUSTER="+filepath.Base(state))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl apply -k %s: %w\n%s", overlay, err, out)
-	}
-	return nil
+	code := m.Run()
+	dismiss()
+	os.Exit(code)
 }
 
 // installed waits until every policy acts: each needs about a second.
@@ -63,6 +42,9 @@ func waitForPolicies(t *testing.T, c *kit.Cluster) {
 	t.Helper()
 	if policiesAct {
 		return
+	}
+	if byWebhook && standby == nil {
+		stand(t, c)
 	}
 	probe := newProbe(t, c)
 	for _, p := range probe.policies() {

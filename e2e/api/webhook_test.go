@@ -80,21 +80,35 @@ func withWebhook(t *testing.T) *hooked {
 	t.Helper()
 	h := &hooked{Cluster: installed(t)}
 	h.host = setting(t, "HOST_ADDRESS")
-	h.Kubectl(t, "delete", "--ignore-not-found", "mutatingadmissionpolicybinding/functionkey-inject", "mutatingadmissionpolicy/functionkey-inject",
-		"validatingadmissionpolicybinding/functionkey-advice", "validatingadmissionpolicy/functionkey-advice")
+	if byWebhook {
+		dismiss()
+		h.clear(t)
+	} else {
+		h.Kubectl(t, "delete", "--ignore-not-found", "mutatingadmissionpolicybinding/functionkey-inject", "mutatingadmissionpolicy/functionkey-inject",
+			"validatingadmissionpolicybinding/functionkey-advice", "validatingadmissionpolicy/functionkey-advice")
+	}
 	t.Cleanup(func() {
-		for _, what := range []string{"mutatingwebhookconfiguration/functionkey-inject", "clusterrole/functionkey-webhook", "clusterrolebinding/functionkey-webhook"} {
-			h.Kubectl(t, "delete", "--ignore-not-found", what)
-		}
-		for _, what := range []string{"role/functionkey-webhook", "rolebinding/functionkey-webhook", "secret/functionkey-webhook", "service/functionkey-webhook", "pdb/functionkey-controller", "lease/functionkey-controller"} {
-			h.Kubectl(t, "delete", "--ignore-not-found", "-n", system, what)
-		}
+		h.clear(t)
 		must(t, install())
-		h.injects(t, "the policy is back")
+		if byWebhook {
+			stand(t, h.Cluster)
+		}
+		h.injects(t, "what was installed is back")
 	})
 	kubectlApply(t, h.Cluster, "e2e-webhook")
 	h.kubeconfig = h.asItself(t)
 	return h
+}
+
+// clear takes away what the webhook's form has more than the policy's, and what controllers made.
+func (h *hooked) clear(t *testing.T) {
+	t.Helper()
+	for _, what := range []string{"mutatingwebhookconfiguration/functionkey-inject", "clusterrole/functionkey-webhook", "clusterrolebinding/functionkey-webhook"} {
+		h.Kubectl(t, "delete", "--ignore-not-found", what)
+	}
+	for _, what := range []string{"role/functionkey-webhook", "rolebinding/functionkey-webhook", "secret/functionkey-webhook", "service/functionkey-webhook", "pdb/functionkey-controller", "lease/functionkey-controller"} {
+		h.Kubectl(t, "delete", "--ignore-not-found", "-n", system, what)
+	}
 }
 
 // setting is a line of the cluster's settings.
@@ -140,14 +154,7 @@ func binaries(t *testing.T) string {
 // start runs a controller until the test ends.
 func (h *hooked) start(t *testing.T, args ...string) *replica {
 	t.Helper()
-	h.started++
-	r := &replica{log: &lines{}, webhook: freePort(t, h.host), metrics: freePort(t, "127.0.0.1")}
-	args = append([]string{"--kubeconfig=" + h.kubeconfig, "--namespace=" + system, "--pod=" + fmt.Sprintf("controller-%d", h.started),
-		"--pod-uid=3f9a1c07-1111-4222-8333-44445555666" + fmt.Sprint(h.started%10), "--address=" + r.metrics, "--webhook-address=" + r.webhook,
-		"--webhook-names=" + h.host, "--lease-duration=4s", "--lease-renew-deadline=3s", "--lease-retry=1s", "--log-format=text"}, args...)
-	r.cmd = exec.Command(filepath.Join(binaries(t), "functionkey-controller"), args...)
-	r.cmd.Stderr = r.log
-	must(t, r.cmd.Start())
+	r := h.run(t, args...)
 	t.Cleanup(func() {
 		r.stop(syscall.SIGKILL)
 		if t.Failed() {
@@ -158,6 +165,20 @@ func (h *hooked) start(t *testing.T, args ...string) *replica {
 			t.Logf("controller:\n%s", text)
 		}
 	})
+	return r
+}
+
+// run starts a controller.
+func (h *hooked) run(t *testing.T, args ...string) *replica {
+	t.Helper()
+	h.started++
+	r := &replica{log: &lines{}, webhook: freePort(t, h.host), metrics: freePort(t, "127.0.0.1")}
+	args = append([]string{"--kubeconfig=" + h.kubeconfig, "--namespace=" + system, "--pod=" + fmt.Sprintf("controller-%d", h.started),
+		"--pod-uid=3f9a1c07-1111-4222-8333-44445555666" + fmt.Sprint(h.started%10), "--address=" + r.metrics, "--webhook-address=" + r.webhook,
+		"--webhook-names=" + h.host, "--lease-duration=4s", "--lease-renew-deadline=3s", "--lease-retry=1s", "--log-format=text"}, args...)
+	r.cmd = exec.Command(filepath.Join(binaries(t), "functionkey-controller"), args...)
+	r.cmd.Stderr = r.log
+	must(t, r.cmd.Start())
 	return r
 }
 
@@ -251,7 +272,10 @@ func TestWebhook(t *testing.T) {
 		kit.Allowed(t, isInjected(pod))
 	})
 	t.Run("unknown annotations are warned of", func(t *testing.T) { warns(t, h.Cluster, ns) })
-	t.Run("called again after another injector", func(t *testing.T) { h.reinvoked(t, ns) })
+	t.Run("called again after another injector", func(t *testing.T) {
+		needs(t, h.Cluster, 36, "no MutatingAdmissionPolicy v1 to play another injector")
+		h.reinvoked(t, ns)
+	})
 	t.Run("a pod of before is reported", func(t *testing.T) { h.watchdog(t, first, second) })
 	t.Run("rights on four objects more", func(t *testing.T) { h.rights(t) })
 	t.Run("metrics", func(t *testing.T) {
@@ -459,29 +483,37 @@ func TestWebhookCertificates(t *testing.T) {
 // controller writes neither, and serves what it finds.
 func TestGivenCertificates(t *testing.T) {
 	h := withWebhook(t)
-	h.Kubectl(t, "delete", "-n", system, "secret", "functionkey-webhook")
 	r := h.start(t, "--webhook-certificates=given")
 	h.call(t, r)
-	secrets := h.Kube.CoreV1().Secrets(system)
 	for i := 0; i < 2; i++ {
-		cert, key := selfSigned(t, h.host)
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "functionkey-webhook"}, Type: corev1.SecretTypeTLS,
-			Data: map[string][]byte{"ca.crt": cert, "tls.crt": cert, "tls.key": key}}
-		if i == 0 {
-			kit.Must[*corev1.Secret](t)(secrets.Create(kit.Context(t), secret, metav1.CreateOptions{}))
-		} else {
-			kit.Must[*corev1.Secret](t)(secrets.Update(kit.Context(t), secret, metav1.UpdateOptions{}))
-		}
-		patch := kit.JSON(t, []kit.Map{{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": cert}})
-		kit.Must[*admissionv1.MutatingWebhookConfiguration](t)(h.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(kit.Context(t), "functionkey-inject",
-			types.JSONPatchType, patch, metav1.PatchOptions{}))
+		cert := h.give(t)
 		h.injects(t, fmt.Sprintf("injected with certificate %d", i))
 		r.ready(t)
-		is := kit.Must[*corev1.Secret](t)(secrets.Get(kit.Context(t), "functionkey-webhook", metav1.GetOptions{}))
+		is := kit.Must[*corev1.Secret](t)(h.Kube.CoreV1().Secrets(system).Get(kit.Context(t), "functionkey-webhook", metav1.GetOptions{}))
 		if !bytes.Equal(is.Data["tls.crt"], cert) {
 			t.Error("the controller wrote the Secret")
 		}
 	}
+}
+
+// give makes a certificate and gives it to controllers and API server, as cert-manager does: in a
+// Secret of its own type, in place of ours.
+func (h *hooked) give(t *testing.T) (cert []byte) {
+	t.Helper()
+	cert, key := selfSigned(t, h.host)
+	secrets := h.Kube.CoreV1().Secrets(system)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "functionkey-webhook"}, Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{"ca.crt": cert, "tls.crt": cert, "tls.key": key}}
+	if is, err := secrets.Get(kit.Context(t), secret.Name, metav1.GetOptions{}); err == nil && is.Type == secret.Type {
+		kit.Must[*corev1.Secret](t)(secrets.Update(kit.Context(t), secret, metav1.UpdateOptions{}))
+	} else {
+		h.Kubectl(t, "delete", "--ignore-not-found", "-n", system, "secret", secret.Name)
+		kit.Must[*corev1.Secret](t)(secrets.Create(kit.Context(t), secret, metav1.CreateOptions{}))
+	}
+	patch := kit.JSON(t, []kit.Map{{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": cert}})
+	kit.Must[*admissionv1.MutatingWebhookConfiguration](t)(h.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(kit.Context(t), "functionkey-inject",
+		types.JSONPatchType, patch, metav1.PatchOptions{}))
+	return cert
 }
 
 func selfSigned(t *testing.T, host string) (cert, key []byte) {

@@ -34,15 +34,21 @@ until_true() {
   done
 }
 
-# --- the programs: built once for what stands under programs/, kept in the cache
+# --- the programs: built once for what stands under programs/, kept in the cache. With KUBERNETES
+# --- set, those of an older Kubernetes, programs/kube-$KUBERNETES: a control plane alone
+
+: "${KUBERNETES:=}"
 
 programs_key() {
-  (cd "$CLUSTER_DIR" && find build programs -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-16
+  local of=(build programs -path 'programs/kube-*' -prune -o)
+  [[ -z $KUBERNETES ]] || of=(build programs/etcd "programs/kube-$KUBERNETES")
+  (cd "$CLUSTER_DIR" && find "${of[@]}" -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-16
 }
 
 use_programs() { # sets PROGRAMS, IMAGES
   local key
-  key=$(programs_key)
+  [[ -z $KUBERNETES || -e $CLUSTER_DIR/programs/kube-$KUBERNETES/go.mod ]] || die "there is no hack/cluster/programs/kube-$KUBERNETES"
+  key=${KUBERNETES:+kubernetes-$KUBERNETES-}$(programs_key)
   PROGRAMS=$CACHE_ROOT/$key/bin
   IMAGES=$CACHE_ROOT/$key/images
   export PATH="$PROGRAMS:/usr/local/sbin:/usr/sbin:/sbin:$PATH"

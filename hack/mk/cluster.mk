@@ -3,7 +3,7 @@ TAG ?= dev
 GO := hack/go
 
 ##@ Run it
-.PHONY: images cluster-up cluster-down test test-api test-node test-interop test-vectors
+.PHONY: images cluster-up cluster-down test test-api test-compat test-node test-interop test-vectors
 # The functions of the demo: static Go programs without any package but the standard library.
 $(B)/bin/orders $(B)/bin/billing: $(wildcard examples/functions/*/*.go) examples/functions/go.mod
 	@mkdir -p $(@D)
@@ -52,6 +52,11 @@ test-interop: build ## Messages and keys to and from the public packages, and fr
 
 test-api: build ## Against a real API server without a node
 	e2e/run api
+
+# The oldest supported Kubernetes, built like the newest.
+KUBERNETES ?= 1.30
+test-compat: build ## Control plane only, on the oldest supported Kubernetes: KUBERNETES=1.30; not part of `make test`
+	KUBERNETES=$(KUBERNETES) e2e/run compat
 
 test-node: images ## End to end on a real node with containers
 	e2e/run node
