@@ -9,14 +9,12 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#define PIECE       (16u << 10)     /* bytes written at once */
-#define REQUEST_NS  (10 * NS_PER_S) /* from its header to its answer */
-#define SILENCE_S   10              /* within a handshake, a header, a body, an answer */
-#define KEEPALIVE_S 90              /* between requests: then the API server connects again */
-#define HEADER_MAX  4096            /* bytes */
-/* A TLS record at once: of the rest of one, which OpenSSL has read and no socket shows any more,
- * libwebsockets on libuv is not always reminded, and the review would wait for its time-out. */
-#define READ_MAX       (17u << 10)
+#define PIECE          (16u << 10)     /* bytes written at once */
+#define REQUEST_NS     (10 * NS_PER_S) /* from its header to its answer */
+#define SILENCE_S      10              /* within a handshake, a header, a body, an answer */
+#define KEEPALIVE_S    90              /* between requests: then the API server connects again */
+#define HEADER_MAX     4096            /* bytes */
+#define RECORD_MAX     (16u << 10)     /* bytes of a TLS record, RFC 8446 5.1 */
 #define FD_MAX         (CONTROLLER_WEBHOOK_CONNECTIONS + 16) /* of libwebsockets */
 #define CHAIN_MAX      4                                     /* certificates behind the first */
 #define ANSWER_MAX     (8u << 20)
@@ -338,7 +336,9 @@ static int start(struct controller_webhook *w, struct err *err)
 		.foreign_loops = loops,
 		.fd_limit_per_thread = FD_MAX,
 		.max_http_header_data = HEADER_MAX,
-		.pt_serv_buf_size = READ_MAX,
+		/* Read at once: it forgets what OpenSSL still has of a record that it read in more
+		 * than two pieces, until the client sends more, which it will not. */
+		.pt_serv_buf_size = RECORD_MAX,
 		.max_http_header_pool = CONTROLLER_WEBHOOK_CONNECTIONS,
 		.timeout_secs = (unsigned)w->config.silence_s,
 		.gid = -1,
