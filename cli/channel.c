@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libwebsockets.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define PIECE          (32u << 10) /* bytes of standard input in one message */
@@ -340,12 +341,21 @@ static void stop(struct running *r)
 	cli_stream_done(&r->stream);
 }
 
+/* kubectl would have gone through it. */
+static bool has_proxy(void)
+{
+	/* One thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	return getenv("https_proxy") || getenv("HTTPS_PROXY");
+}
+
 static int judge(struct running *r, int *ret_code, struct err *err)
 {
 	if (r->late)
 		return cli_late(r->open ? "no word in time: what came is not complete"
 					: "no answer in time",
 			err);
+	if (!r->open && r->why.class == ERR_TRANSIENT && has_proxy())
+		base_err_wrap(&r->why, "a channel goes through no proxy, not that of $https_proxy");
 	if (r->why.class || !r->open) {
 		if (err)
 			*err = r->why;

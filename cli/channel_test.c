@@ -364,60 +364,79 @@ static void test_what_is_asked(void **state)
 	assert_true(strncmp(seen->host, "127.0.0.1", 9) == 0);
 }
 
-/* Standard input of any size, from a pipe and from a file, comes back whole and in order. */
-static void test_much_input(void **state)
+/* LARGE bytes in a file; their sum behind that of "first". */
+static FILE *fill(uint64_t *ret_sum)
 {
 	uint8_t piece[4096];
+	FILE *f = tmpfile();
 	uint64_t sum = 0;
 
-	(void)state;
-	for (int from_file = 0; from_file < 2; from_file++) {
-		const pid_t child = serve(SPEAKS_V5, NULL);
-		struct got got = {0};
-		int ends[2] = {-1, -1}, code = -1;
-		FILE *f = tmpfile();
-		assert_non_null(f);
-		sum = 0;
-		for (unsigned i = 0; i < 5; i++)
-			sum = sum * 31 + (uint8_t) "first"[i];
-		for (size_t at = 0; at < LARGE; at += sizeof(piece)) {
-			for (size_t i = 0; i < sizeof(piece); i++) {
-				piece[i] = (uint8_t)((at + i) * 7 >> 3);
-				sum = sum * 31 + piece[i];
-			}
-			assert_int_equal(fwrite(piece, 1, sizeof(piece), f), sizeof(piece));
+	assert_non_null(f);
+	for (unsigned i = 0; i < 5; i++)
+		sum = sum * 31 + (uint8_t) "first"[i];
+	for (size_t at = 0; at < LARGE; at += sizeof(piece)) {
+		for (size_t i = 0; i < sizeof(piece); i++) {
+			piece[i] = (uint8_t)((at + i) * 7 >> 3);
+			sum = sum * 31 + piece[i];
 		}
-		rewind(f);
-		struct cli_channel c = {.pod = STR("echo"),
-			.words = {"do"},
-			.before = STR("first"),
-			.in = fileno(f)};
-		pid_t writer = 0;
-		if (!from_file) {
-			assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-			writer = fork();
-			if (writer == 0) {
-				close(ends[0]);
-				for (ssize_t n = 0;
-					(n = read(fileno(f), piece, sizeof(piece))) > 0;)
-					if (write(ends[1], piece, (size_t)n) != n)
-						_exit(1);
-				_exit(0);
-			}
-			close(ends[1]);
-			c.in = ends[0];
-		}
-		assert_ok("run", run(NULL, &c, &got, &code, err));
-		end(child);
-		if (writer) {
-			(void)waitpid(writer, NULL, 0);
-			close(ends[0]);
-		}
-		(void)fclose(f);
-		assert_int_equal(code, 0);
-		assert_int_equal(got.n, LARGE + 5);
-		assert_true(got.sum == sum);
+		assert_int_equal(fwrite(piece, 1, sizeof(piece), f), sizeof(piece));
 	}
+	rewind(f);
+	*ret_sum = sum;
+	return f;
+}
+
+/* A process that writes the file into a pipe; *ret_in is its other end. */
+static pid_t pour(FILE *f, int *ret_in)
+{
+	uint8_t piece[4096];
+	int ends[2] = {-1, -1};
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	const pid_t writer = fork();
+	if (writer == 0) {
+		close(ends[0]);
+		for (ssize_t n = 0; (n = read(fileno(f), piece, sizeof(piece))) > 0;)
+			if (write(ends[1], piece, (size_t)n) != n)
+				_exit(1);
+		_exit(0);
+	}
+	close(ends[1]);
+	*ret_in = ends[0];
+	return writer;
+}
+
+static void echo(int in, uint64_t sum)
+{
+	const pid_t child = serve(SPEAKS_V5, NULL);
+	struct got got = {0};
+	int code = -1;
+	struct cli_channel c = {
+		.pod = STR("echo"), .words = {"do"}, .before = STR("first"), .in = in};
+
+	assert_ok("run", run(NULL, &c, &got, &code, err));
+	end(child);
+	assert_int_equal(code, 0);
+	assert_int_equal(got.n, LARGE + 5);
+	assert_true(got.sum == sum);
+}
+
+/* Standard input of any size, from a file and from a pipe, comes back whole and in order. */
+static void test_much_input(void **state)
+{
+	uint64_t sum = 0;
+	FILE *f = fill(&sum);
+	int in = -1;
+
+	(void)state;
+	echo(fileno(f), sum);
+	(void)fclose(f);
+	f = fill(&sum);
+	const pid_t writer = pour(f, &in);
+	echo(in, sum);
+	(void)waitpid(writer, NULL, 0);
+	close(in);
+	(void)fclose(f);
 }
 
 static void test_who_takes_refuses(void **state)
@@ -487,6 +506,12 @@ static void test_nobody_there(void **state)
 	seen->port = 1;
 	assert_int_equal(run(NULL, &c, &got, &code, &why), -ERR_TRANSIENT);
 	assert_int_equal(cli_exit_of(&why), CLI_UNREACHABLE);
+	assert_null(strstr(why.msg, "proxy"));
+	assert_int_equal(setenv("https_proxy", "http://127.0.0.1:1", 1),
+		0); /* NOLINT(concurrency-mt-unsafe) */
+	assert_int_equal(run(NULL, &c, &got, &code, &why), -ERR_TRANSIENT);
+	assert_non_null(strstr(why.msg, "no proxy"));
+	assert_int_equal(unsetenv("https_proxy"), 0); /* NOLINT(concurrency-mt-unsafe) */
 }
 
 static int make_certificate(const char *name, const char *names)
@@ -511,9 +536,12 @@ int main(void)
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_nobody_there),
 	};
+	static const char *const proxies[] = {"http_proxy", "https_proxy", "HTTPS_PROXY"};
 	char command[128];
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+		(void)unsetenv(proxies[i]); /* NOLINT(concurrency-mt-unsafe) */
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (seen == MAP_FAILED || !mkdtemp(folder) ||
 		make_certificate("good", "IP:127.0.0.1,DNS:api.example") != 0 ||
