@@ -176,13 +176,13 @@ static int write_grants(const struct crds_functionkey *member, const struct crds
 	return base_buf_add_byte(b, ']', err);
 }
 
-int agent_patch_grants(const struct crds_functionkey *member, const struct crds_leader *me,
-	const struct crds_grant *grants, size_t n, struct buf *b, struct err *err)
+int agent_patch_grants(const struct crds_functionkey *member, const struct agent_granting *granting,
+	struct buf *b, struct err *err)
 {
 	struct kube_writer w = kube_writer(b);
-	_cleanup_(base_buf_done) struct buf list = base_buf(AGENT_PATCH_MAX);
+	_cleanup_(base_buf_done) struct buf json = base_buf(AGENT_PATCH_MAX);
+	const struct crds_leader *me = granting->me;
 
-	TRY(write_grants(member, grants, n, &list, err));
 	TRY(kube_write_object(&w, err));
 	TRY(kube_write_key_object(&w, "status", err));
 	TRY(kube_write_key_object(&w, "leader", err));
@@ -191,8 +191,17 @@ int agent_patch_grants(const struct crds_functionkey *member, const struct crds_
 	TRY(kube_write_key_int(&w, "term", me->term, err));
 	TRY(kube_write_key_int(&w, "incarnation", me->incarnation, err));
 	TRY(kube_write_end(&w, err));
-	TRY(kube_write_key(&w, STR("reEncryptionKeys"), err));
-	TRY(kube_write_json(&w, base_buf_str(&list), err));
+	if (granting->n) {
+		TRY(write_grants(member, granting->grants, granting->n, &json, err));
+		TRY(kube_write_key(&w, STR("reEncryptionKeys"), err));
+		TRY(kube_write_json(&w, base_buf_str(&json), err));
+	}
+	if (granting->certificate) {
+		base_buf_clear(&json);
+		TRY(crds_certificate_json(granting->certificate, &json, err));
+		TRY(kube_write_key(&w, STR("certificate"), err));
+		TRY(kube_write_json(&w, base_buf_str(&json), err));
+	}
 	TRY(kube_write_end(&w, err));
 	return kube_write_end(&w, err);
 }

@@ -34,10 +34,18 @@ int agent_patch_activate(const struct crds_functionkey *leader,
 int agent_patch_prune(const struct crds_functionkey *leader, int64_t epoch, struct buf *b,
 	struct err *err) must_check;
 
+/* What a leader gives to a member. */
+struct agent_granting {
+	const struct crds_leader *me;
+	const struct crds_grant *grants;
+	size_t n;                                   /* 0: its grants stay as they are */
+	const struct crds_certificate *certificate; /* NULL: likewise */
+};
+
 /* Merge patch on a Member record's status: these grants added to or in place of those that it
- * has, and who granted. */
-int agent_patch_grants(const struct crds_functionkey *member, const struct crds_leader *me,
-	const struct crds_grant *grants, size_t n, struct buf *b, struct err *err) must_check;
+ * has, its certificate, and who granted. */
+int agent_patch_grants(const struct crds_functionkey *member, const struct agent_granting *granting,
+	struct buf *b, struct err *err) must_check;
 
 /* Merge patch on our own Member record's spec: incarnation, keys, proof. */
 int agent_patch_keys(const struct protocol_view *v, struct buf *b, struct err *err) must_check;

@@ -178,15 +178,29 @@ static void test_grants(void **state)
 		.pod = STR("p"), .pod_uid = STR(UID), .incarnation = 1, .term = 4};
 	const struct crds_grant now = {
 		.epoch = 1, .term = 4, .incarnation = 2, .kfrag = STR("bmV3")};
+	const struct crds_certificate certificate = {.text = STR("Y2VydA=="),
+		.leader = STR("p"),
+		.term = 4,
+		.incarnation = 2,
+		.expires_ns = 1767323045 * NS_PER_S};
+	struct agent_granting granting = {.me = &me, .grants = &now, .n = 1};
 
 	(void)state;
-	assert_ok("grants", agent_patch_grants(&member, &me, &now, 1, &b, err));
+	assert_ok("grants", agent_patch_grants(&member, &granting, &b, err));
 	assert_body("its own epoch replaced, others kept, those of a former incarnation dropped",
 		&b,
 		"{\"status\":{\"leader\":{\"pod\":\"p\",\"podUID\":\"" UID
 		"\",\"term\":4,\"incarnation\":1},\"reEncryptionKeys\":["
 		"{\"epoch\":1,\"term\":4,\"incarnation\":2,\"kfrag\":\"bmV3\"},"
 		"{\"epoch\":2,\"term\":3,\"incarnation\":2,\"kfrag\":\"a2VwdA==\"}]}}");
+	base_buf_clear(&b);
+	granting = (struct agent_granting){.me = &me, .certificate = &certificate};
+	assert_ok("certificate", agent_patch_grants(&member, &granting, &b, err));
+	assert_body("a certificate alone leaves the grants as they are", &b,
+		"{\"status\":{\"leader\":{\"pod\":\"p\",\"podUID\":\"" UID
+		"\",\"term\":4,\"incarnation\":1},\"certificate\":{"
+		"\"certificate\":\"Y2VydA==\",\"leader\":\"p\",\"term\":4,\"incarnation\":2,"
+		"\"expires\":\"2026-01-02T03:04:05Z\"}}}");
 }
 
 /* The list never grows over what the CRD takes. */
@@ -198,12 +212,13 @@ static void test_grants_full(void **state)
 		.incarnation = 1, .grants = old, .grants_len = CRDS_KEYS_MAX};
 	const struct crds_leader me = {.pod = STR("p"), .pod_uid = STR(UID), .term = 4};
 	const struct crds_grant now = {.epoch = 99, .term = 4, .incarnation = 1};
+	const struct agent_granting granting = {.me = &me, .grants = &now, .n = 1};
 	size_t rows = 0;
 
 	(void)state;
 	for (size_t i = 0; i < CRDS_KEYS_MAX; i++)
 		old[i] = (struct crds_grant){.epoch = (int64_t)i + 1, .term = 1, .incarnation = 1};
-	assert_ok("grants", agent_patch_grants(&member, &me, &now, 1, &b, err));
+	assert_ok("grants", agent_patch_grants(&member, &granting, &b, err));
 	for (const char *p = (const char *)b.data; (p = strstr(p, "\"epoch\":")); p++)
 		rows++;
 	assert_int_equal(rows, CRDS_KEYS_MAX);

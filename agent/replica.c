@@ -22,6 +22,7 @@ static const agent_start starts[PROTOCOL_KIND_COUNT] = {
 	[PROTOCOL_ACTIVATE] = agent_start_write,
 	[PROTOCOL_PRUNE] = agent_start_write,
 	[PROTOCOL_GRANT] = agent_start_grant,
+	[PROTOCOL_CERTIFY] = agent_start_certify,
 };
 
 static bool by_member(enum protocol_kind kind)
@@ -261,6 +262,7 @@ static void fill_times(struct agent_replica *r, struct protocol_view *v)
 	v->inbox_used_ns = r->inbox_used_ns;
 	v->refused = r->refused;
 	v->refused_len = r->refused_len;
+	v->no_certificates = v->boot_ns < r->certless_until_ns;
 	v->unheld_since_ns = kube_lease_unheld_since(r->lease);
 	v->lease_expiry_ns = kube_lease_expiry(r->lease);
 	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns > AGENT_COUNT_GOOD_NS)

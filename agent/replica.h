@@ -32,6 +32,13 @@ int64_t agent_replica_term(const struct agent_replica *r); /* recorded; 0: none 
 /* The Leader record; NULL: none yet. Borrowed until the loop runs on. */
 const struct crds_functionkey *agent_replica_record(struct agent_replica *r);
 
+/* Our own Member record; NULL: none yet. Borrowed likewise. */
+const struct crds_functionkey *agent_replica_own(struct agent_replica *r);
+
+/* The certificate that our own keeper made for itself as a leader; empty if it never did. Borrowed
+ * likewise. */
+struct str agent_replica_certificate(const struct agent_replica *r);
+
 /* What can be done with a message for the key with this fingerprint. */
 enum agent_epoch_state {
 	AGENT_EPOCH_UNKNOWN, /* no row of the record: retired long ago, or too new for us */

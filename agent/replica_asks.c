@@ -29,6 +29,11 @@ const struct crds_functionkey *agent_replica_record(struct agent_replica *r)
 	return agent_records_leader(r->records);
 }
 
+const struct crds_functionkey *agent_replica_own(struct agent_replica *r)
+{
+	return agent_records_own(r->records);
+}
+
 /* A key that the keeper still has and the record does not list: the record was deleted, or restored
  * from before. It goes on opening what was sealed to it, as a retired one. */
 static struct agent_epoch unlisted(const struct agent_replica *r, const uint8_t fp[static 16])

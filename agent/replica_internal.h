@@ -13,8 +13,10 @@
 #define AGENT_GRANT_MEMORY  (64UL * 1024)
 #define AGENT_REST_FIRST_NS (100 * NS_PER_MS)
 #define AGENT_REST_MAX_NS   (10 * NS_PER_S)
-#define AGENT_COUNT_GOOD_NS (2 * NS_PER_S) /* how long a count of holders is believed */
-#define AGENT_TROUBLE_MAX   200
+#define AGENT_COUNT_GOOD_NS (2 * NS_PER_S)   /* how long a count of holders is believed */
+#define AGENT_CERTLESS_NS   (600 * NS_PER_S) /* until an API server that drops them is tried again \
+					      */
+#define AGENT_TROUBLE_MAX 200
 
 /* After a failure: not before until_ns, longer each time. */
 struct agent_rest {
@@ -44,6 +46,9 @@ struct agent_job {
 	struct arena *arena; /* GRANT: what the keeper made so far */
 	struct crds_grant grants[CRDS_KEYS_MAX];
 	size_t grants_len;
+	void (*certified)(struct agent_job *job); /* GRANT: what goes on with a certificate */
+	struct crds_certificate certificate;      /* GRANT: its text is empty if there is none */
+	int64_t expires_s; /* GRANT, CERTIFY: of what the keeper was asked for, Unix time */
 };
 
 struct agent_replica {
@@ -67,6 +72,10 @@ struct agent_replica {
 	struct crds_signature refused[CRDS_KEYS_MAX];
 	size_t refused_len, refused_next;
 	unsigned refusals;
+	/* What our keeper vouches for ourselves as a leader, until keeper.certified_ns. */
+	uint8_t certificate[KMSG_CERT_MAX];
+	size_t certificate_len;
+	int64_t certless_until_ns; /* boot clock */
 	char identity[CRDS_NAME_MAX + CRDS_UID_LEN +
 		      24]; /* after REINCARNATE: core's points here */
 	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
@@ -110,12 +119,24 @@ int agent_start_write(struct agent_job *job, const struct protocol_action *actio
 	const struct protocol_view *v, struct err *err);
 int agent_start_grant(struct agent_job *job, const struct protocol_action *action,
 	const struct protocol_view *v, struct err *err);
+int agent_start_certify(struct agent_job *job, const struct protocol_action *action,
+	const struct protocol_view *v, struct err *err);
 int agent_start_keeper(struct agent_job *job, const struct protocol_action *action,
 	const struct protocol_view *v, struct err *err);
 int agent_start_check(struct agent_job *job, const struct protocol_action *action,
 	const struct protocol_view *v, struct err *err);
 int agent_start_count(struct agent_job *job, const struct protocol_action *action,
 	const struct protocol_view *v, struct err *err);
+
+/* Has the keeper vouch for the member of a GRANT, if it can; then `next` is called, from the loop.
+ * -- replica_certify.c */
+int agent_job_certify(struct agent_job *job, void (*next)(struct agent_job *job), struct err *err)
+	must_check;
+/* After the write: whether the API server keeps certificates. */
+void agent_job_certified(struct agent_job *job);
+void agent_kmsg_name(struct str s, struct kmsg_name *name); /* empty: the keeper refuses it */
+/* The record that a GRANT is for, as known now; NULL: it is gone. */
+const struct crds_functionkey *agent_job_member(struct agent_job *job);
 
 /* Sends a body for a job and ends the job with the answer, which is taken as the newest version
  * of the record. */

@@ -6,7 +6,7 @@
 #include "pkg/base/log.h"
 #include "pkg/base/text.h"
 
-static void to_name(struct str s, struct kmsg_name *name)
+void agent_kmsg_name(struct str s, struct kmsg_name *name)
 {
 	/* Longer than any Kubernetes name: the keeper will refuse the empty one. */
 	name->n = s.n <= sizeof(name->p) ? (uint16_t)s.n : 0;
@@ -17,10 +17,10 @@ static void to_name(struct str s, struct kmsg_name *name)
 static void to_who(struct str ns, struct str revision, struct str pod, struct str pod_uid,
 	int64_t incarnation, struct kmsg_who *who)
 {
-	to_name(ns, &who->ns);
-	to_name(revision, &who->revision);
-	to_name(pod, &who->pod);
-	to_name(pod_uid, &who->pod_uid);
+	agent_kmsg_name(ns, &who->ns);
+	agent_kmsg_name(revision, &who->revision);
+	agent_kmsg_name(pod, &who->pod);
+	agent_kmsg_name(pod_uid, &who->pod_uid);
 	who->incarnation = incarnation;
 }
 
@@ -310,7 +310,7 @@ int agent_start_keeper(struct agent_job *job, const struct protocol_action *acti
 
 static int ask_next(struct agent_job *job, struct err *err);
 
-static const struct crds_functionkey *member_of(struct agent_job *job)
+const struct crds_functionkey *agent_job_member(struct agent_job *job)
 {
 	const struct crds_functionkey *const *list = NULL;
 	size_t n = 0;
@@ -326,7 +326,7 @@ static const struct crds_functionkey *member_of(struct agent_job *job)
 static int write_grants(struct agent_job *job, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(128UL * 1024);
-	const struct crds_functionkey *member = member_of(job);
+	const struct crds_functionkey *member = agent_job_member(job);
 	const struct agent_self *self = &job->r->core->self;
 	const struct crds_leader me = {.pod = self->pod,
 		.pod_uid = self->pod_uid,
@@ -337,7 +337,11 @@ static int write_grants(struct agent_job *job, struct err *err)
 		return FAIL(err, ERR_NOT_FOUND, "record %s is gone", job->subject);
 	if (!kube_lease_may_write(job->r->lease))
 		return FAIL(err, ERR_CANCELLED, "the lease is not ours any more");
-	TRY(agent_patch_grants(member, &me, job->grants, job->grants_len, &b, err));
+	const struct agent_granting granting = {.me = &me,
+		.grants = job->grants,
+		.n = job->grants_len,
+		.certificate = job->certificate.text.n ? &job->certificate : NULL};
+	TRY(agent_patch_grants(member, &granting, &b, err));
 	return agent_job_write(
 		job, KUBE_PATCH_MERGE, member->name, STR("status"), base_buf_str(&b), err);
 }
@@ -345,7 +349,7 @@ static int write_grants(struct agent_job *job, struct err *err)
 /* What the keeper made, as a row of the member's record. */
 static int add_grant(struct agent_job *job, const struct kmsg_grant_reply *reply, struct err *err)
 {
-	const struct crds_functionkey *member = member_of(job);
+	const struct crds_functionkey *member = agent_job_member(job);
 	const struct crds_functionkey *leader = agent_records_leader(job->r->records);
 	const int64_t epoch = job->action.epochs[job->grants_len];
 	const struct crds_key *key = leader ? crds_key_find(leader, epoch) : NULL;
@@ -386,9 +390,16 @@ static void granted(void *ctx, const struct kmsg_reply *reply, const struct err 
 	}
 	r = add_grant(job, &reply->grant, &why);
 	if (r == 0)
-		r = job->grants_len < job->action.epochs_len ? ask_next(job, &why)
-							     : write_grants(job, &why);
+		r = ask_next(job, &why);
 	if (r < 0)
+		agent_job_end(job, &why);
+}
+
+static void all_made(struct agent_job *job)
+{
+	struct err why = {0};
+
+	if (write_grants(job, &why) < 0)
 		agent_job_end(job, &why);
 }
 
@@ -396,6 +407,8 @@ static int ask_next(struct agent_job *job, struct err *err)
 {
 	struct kmsg_request request = {.op = KMSG_GRANT};
 
+	if (job->grants_len == job->action.epochs_len)
+		return agent_job_certify(job, all_made, err);
 	request.grant.epoch = job->action.epochs[job->grants_len];
 	request.grant.term = job->action.term;
 	request.grant.member = job->member_who;

@@ -92,6 +92,8 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 		take_answer(r, resp->body);
 		made_is_written(r);
 		told(job);
+		if (job->kind == PROTOCOL_GRANT)
+			agent_job_certified(job);
 		if (job->kind == PROTOCOL_RECORD_UPDATE)
 			agent_replica_kick_leader(r);
 	}

@@ -38,6 +38,16 @@ static int check_leader(const struct crds_functionkey *fk, struct err *err)
 	return 0;
 }
 
+static int check_certificate(const struct crds_functionkey *fk, struct err *err)
+{
+	const struct crds_certificate *c = &fk->certificate;
+
+	if (fk->has_certificate && (!c->text.n || !c->term || !c->incarnation || !c->expires_ns))
+		return FAIL(err, ERR_INVALID,
+			"/status/certificate lacks certificate, term, incarnation or expires");
+	return 0;
+}
+
 /* Lists are short. Elements begin with their epoch: see the asserts. */
 _Static_assert(offsetof(struct crds_key, epoch) == 0, "sorted by its first member");
 _Static_assert(offsetof(struct crds_grant, epoch) == 0, "sorted by its first member");
@@ -102,8 +112,10 @@ static int check_keys(struct crds_functionkey *fk, struct err *err)
 int crds_complete(struct crds_functionkey *fk, struct err *err)
 {
 	fk->has_leader = fk->leader.pod.n > 0;
+	fk->has_certificate = fk->certificate.leader.n > 0;
 	TRY(check_name(fk, err));
 	TRY(check_leader(fk, err));
+	TRY(check_certificate(fk, err));
 	TRY(sort_by_epoch(fk->keys, fk->keys_len, sizeof(*fk->keys), "/status/keys", err));
 	TRY(sort_by_epoch(
 		fk->grants, fk->grants_len, sizeof(*fk->grants), "/status/reEncryptionKeys", err));

@@ -220,6 +220,15 @@ int crds_leader_status_json(const struct crds_leader *leader, struct buf *b, str
 	return write_object(&w, &crds_shape_root, &fk, "/status/leader/", err);
 }
 
+int crds_certificate_json(
+	const struct crds_certificate *certificate, struct buf *b, struct err *err)
+{
+	const struct crds_functionkey fk = {.certificate = *certificate};
+	struct kube_writer w = kube_writer(b);
+
+	return write_object(&w, &crds_shape_root, &fk, "/status/certificate/", err);
+}
+
 static int write_key(struct kube_writer *w, const struct crds_key *key, struct err *err)
 {
 	struct crds_key k = *key;

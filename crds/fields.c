@@ -59,6 +59,12 @@ static const struct crds_field root_fields[] = {
 	{"/status/members/total", .kind = CRDS_COUNT, AT(members_total)},
 	{"/status/members/ready", .kind = CRDS_COUNT, AT(members_ready)},
 	{"/status/opened/incarnation", .kind = CRDS_ID, AT(opened_incarnation)},
+	{"/status/certificate/certificate", TEXT(CRDS_CERT_MAX), AT(certificate.text)},
+	{"/status/certificate/issuer", .kind = CRDS_POINT, AT(certificate.issuer)},
+	{"/status/certificate/leader", TEXT(DNS_MAX), AT(certificate.leader)},
+	{"/status/certificate/term", .kind = CRDS_ID, AT(certificate.term)},
+	{"/status/certificate/incarnation", .kind = CRDS_ID, AT(certificate.incarnation)},
+	{"/status/certificate/expires", .kind = CRDS_TIME, AT(certificate.expires_ns)},
 };
 
 #undef AT

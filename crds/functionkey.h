@@ -31,6 +31,7 @@
 #define CRDS_KEYS_MAX     12
 #define CRDS_REVOKED_MAX  64
 #define CRDS_KFRAG_MAX    2048       /* base64 characters */
+#define CRDS_CERT_MAX     1024       /* base64 characters */
 #define CRDS_OBJECT_MAX   (2u << 20) /* more than etcd stores; little of it is kept */
 #define CRDS_REVISION_MAX 52
 #define CRDS_UID_LEN      36
@@ -103,6 +104,16 @@ struct crds_grant {
 		signature; /* by the leader's identity key, over the GRANT statement */
 };
 
+/* status.certificate of a Member record: the leader vouches for the member's identity key. */
+struct crds_certificate {
+	struct str text;          /* base64 of a sender certificate (pkg/envelope/sender.h) */
+	struct crds_point issuer; /* the leader's identity key, which signed it */
+	struct str leader;        /* pod name of who wrote it */
+	int64_t term;
+	int64_t incarnation; /* of the member that it is for */
+	int64_t expires_ns;  /* wall time */
+};
+
 struct crds_opened_epoch {
 	int64_t epoch;
 	struct crds_fingerprint fingerprint;
@@ -162,6 +173,8 @@ struct crds_functionkey {
 	struct crds_opened_epoch *opened; /* what it says that it can open; at most CRDS_KEYS_MAX */
 	size_t opened_len;
 	int64_t opened_incarnation;
+	bool has_certificate;
+	struct crds_certificate certificate;
 	/* status, both */
 	struct crds_condition *conditions; /* at most CRDS_CONDITIONS_MAX */
 	size_t conditions_len;
@@ -201,6 +214,8 @@ int crds_key_json(const struct crds_key *key, struct buf *b, struct err *err) mu
 int crds_keys_json(const struct crds_key *keys, size_t n, struct buf *b, struct err *err)
 	must_check;
 int crds_grant_json(const struct crds_grant *grant, struct buf *b, struct err *err) must_check;
+int crds_certificate_json(
+	const struct crds_certificate *certificate, struct buf *b, struct err *err) must_check;
 
 /* Name of the Member record of a pod: "<pod>.<first 8 of its UID>". Of a pod's name above 244
  * characters the first 243 and 'x' (so that it ends as a name must). INVALID: no pod name or UID.

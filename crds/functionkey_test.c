@@ -93,6 +93,13 @@ static void test_member(void **state)
 	assert_false(crds_opened(fk, 1));
 	assert_int_equal(fk->active_epoch, 2);
 	assert_false(fk->has_leader);
+	assert_true(fk->has_certificate);
+	assert_str(fk->certificate.text, "Y2VydA==");
+	assert_str(fk->certificate.leader, "orders-1-a");
+	assert_int_equal(fk->certificate.issuer.b[4], 0xee);
+	assert_int_equal(fk->certificate.term, 4);
+	assert_int_equal(fk->certificate.incarnation, 2);
+	assert_int_equal(fk->certificate.expires_ns, 1767323045 * NS_PER_S);
 	assert_null(crds_condition_find(fk, STR("Ready")));
 	/* what another incarnation opened does not count */
 	fk->incarnation = 3;
@@ -175,6 +182,11 @@ static const struct {
 		TEST_LEADER("",
 			"\"leader\":{\"pod\":\"p\",\"podUID\":\"" TEST_UID "\",\"incarnation\":1}"),
 		ERR_INVALID, "/status/leader"},
+	{"certificate without time",
+		TEST_MEMBER("",
+			"\"certificate\":{\"certificate\":\"AA==\",\"leader\":\"p\",\"term\":1,"
+			"\"incarnation\":1}"),
+		ERR_INVALID, "/status/certificate"},
 	{"key without fingerprint",
 		TEST_LEADER("", "\"epoch\":1,\"keys\":[{\"epoch\":1,\"state\":\"Active\"}]"),
 		ERR_INVALID, "/status/keys/publicKey is missing"},
@@ -349,6 +361,9 @@ static void test_status_json(void **state)
 
 	assert_ok("grant", crds_grant_json(&member->grants[0], &m, err));
 	assert_string_equal((const char *)m.data, TEST_GRANT("1"));
+	base_buf_clear(&m);
+	assert_ok("certificate", crds_certificate_json(&member->certificate, &m, err));
+	assert_string_equal((const char *)m.data, TEST_CERTIFICATE + strlen("\"certificate\":"));
 	base_buf_clear(&m);
 	leader->keys[2].has_link = false;
 	assert_ok("key", crds_key_json(&leader->keys[2], &m, err));

@@ -42,6 +42,12 @@
 	"\",\"to\":\"" HEX32 "\",\"inbox\":\"" HEX32                                \
 	"\",\"kfrag\":\"c2VhbGVk\",\"signature\":\"" HEX128 "\"}"
 
+#define TEST_CERTIFICATE                                                              \
+	"\"certificate\":{\"certificate\":\"Y2VydA==\",\"issuer\":\"" P(              \
+		"000000ee") "\","                                                     \
+			    "\"leader\":\"orders-1-a\",\"term\":4,\"incarnation\":2," \
+			    "\"expires\":\"2026-01-02T03:04:05Z\"}"
+
 #define TEST_LEADER_FULL                                                                                     \
 	TEST_LEADER(",\"onLeaderChange\":\"Inherit\",\"retention\":{\"minAge\":\"90m\","                     \
 		    "\"maxEpochs\":5},\"rotation\":{\"period\":\"24h\",\"afterEpoch\":7},"                   \
@@ -117,6 +123,6 @@
 #define TEST_MEMBER_FULL                                                                           \
 	TEST_MEMBER("", "\"activeEpoch\":2,\"reEncryptionKeys\":[" TEST_GRANT("2") "," TEST_GRANT( \
 				"1") "],\"opened\":{\"incarnation\":2,\"epochs\":[{\"epoch\":2,"   \
-				     "\"fingerprint\":\"" HEX32 "\"}]}")
+				     "\"fingerprint\":\"" HEX32 "\"}]}," TEST_CERTIFICATE)
 
 #endif

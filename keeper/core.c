@@ -119,6 +119,8 @@ static const struct {
 	[KMSG_RECORD] = {keeper_op_record, false},
 	[KMSG_STATS] = {op_stats, true},
 	[KMSG_HELD] = {op_held, true},
+	[KMSG_CERTIFY] = {keeper_op_certify, false},
+	[KMSG_SIGN] = {keeper_op_sign, false},
 };
 
 static int run(struct keeper *k, const struct kmsg_request *request, struct kmsg_reply *ret,

@@ -1,4 +1,5 @@
 #include "keeper/life.h"
+#include "pkg/envelope/sender.h"
 #include "pkg/kmsg/statement.h"
 
 #define REVISION "orders-6c9f7d5b8"
@@ -281,7 +282,8 @@ static void test_a_blank_keeper_takes_a_higher_incarnation(void **state)
 static void test_nothing_before_init(void **state)
 {
 	static const enum kmsg_op ops[] = {KMSG_INBOX_NEXT, KMSG_INBOX_COMMIT, KMSG_TERM,
-		KMSG_EPOCH, KMSG_GRANT, KMSG_ACCEPT, KMSG_OPEN, KMSG_ERASE, KMSG_RECORD};
+		KMSG_EPOCH, KMSG_GRANT, KMSG_ACCEPT, KMSG_OPEN, KMSG_ERASE, KMSG_RECORD,
+		KMSG_CERTIFY, KMSG_SIGN};
 	const struct env env = base_env_system();
 	_cleanup_(keeper_free) struct keeper *k = NULL;
 
@@ -356,6 +358,83 @@ static void test_records_are_signed_by_leaders(void **state)
 	life_refused("other epoch", &a, r, ERR_NO_KEY);
 }
 
+static struct envelope_sender_cert parsed(const struct kmsg_certify_reply *reply)
+{
+	struct envelope_sender_cert cert;
+
+	assert_ok("certificate",
+		envelope_sender_cert_parse(
+			base_str_n(reply->certificate, reply->certificate_len), &cert, err));
+	return cert;
+}
+
+static void test_leaders_vouch_for_identity_keys(void **state)
+{
+	const struct env env = base_env_system();
+	_cleanup_(pre_context_free) struct pre_context *pre = NULL;
+	_cleanup_(life_done) struct life a = {0}, b = {0};
+
+	(void)state;
+	assert_ok("context", pre_context_new(&env, &pre, err));
+	life_begin(&a, 1, REVISION, "a");
+	life_begin(&b, 2, REVISION, "b");
+	(void)life_term(&a, 5);
+	const struct {
+		const char *name;
+		const struct life *of;
+	} rows[] = {{"a member", &b}, {"itself", &a}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct kmsg_certify_reply reply =
+			life_get(&a, life_certify_request(rows[i].of, 5)).certify;
+		const struct envelope_sender_cert c = parsed(&reply);
+		struct pre_public_key issuer;
+		memcpy(issuer.b, a.keys.identity.b, sizeof(issuer.b));
+		assert_ok(rows[i].name,
+			envelope_sender_cert_verify(pre, &c, &issuer, 1700000000, err));
+		assert_memory_equal(c.key.b, rows[i].of->keys.identity.b, sizeof(c.key.b));
+		assert_true(base_str_eq(c.ns, STR("shop")));
+		assert_true(base_str_eq(c.revision, STR(REVISION)));
+		assert_true(base_str_eq(c.function, STR("orders")));
+		assert_true(base_str_eq(c.pod, kmsg_name_str(&rows[i].of->who.pod)));
+		assert_int_equal(c.uid[15], 0x66);
+		assert_int_equal(c.epoch, 1);
+		assert_int_equal(c.term, 5);
+		assert_int_equal(c.exp, 1700086400);
+	}
+}
+
+static void test_messages_are_signed_by_fixed_fields(void **state)
+{
+	const struct env env = base_env_system();
+	_cleanup_(pre_context_free) struct pre_context *pre = NULL;
+	_cleanup_(life_done) struct life a = {0};
+
+	(void)state;
+	assert_ok("context", pre_context_new(&env, &pre, err));
+	life_begin(&a, 1, REVISION, "a");
+	for (uint8_t level = 0; level < 2; level++) {
+		struct kmsg_request r = {.op = KMSG_SIGN, .sign = {.message = level}};
+		struct envelope_signing s = {
+			.level = level ? ENVELOPE_SENDER_MESSAGE : ENVELOPE_SENDER_ORIGIN};
+		struct pre_public_key key;
+		struct pre_signature signature;
+		memset(r.sign.bound, 1, sizeof(r.sign.bound));
+		memset(s.bound, 1, sizeof(s.bound));
+		memset(r.sign.certificate, 2, sizeof(r.sign.certificate));
+		memset(s.cert, 2, sizeof(s.cert));
+		memset(r.sign.payload, 3, sizeof(r.sign.payload));
+		memset(s.payload, 3, sizeof(s.payload));
+		const struct kmsg_signature made = life_get(&a, r).sign.signature;
+		memcpy(signature.b, made.b, sizeof(signature.b));
+		memcpy(key.b, a.keys.identity.b, sizeof(key.b));
+		assert_ok("as signed", envelope_signing_verify(pre, &key, &s, &signature, err));
+		s.level = level ? ENVELOPE_SENDER_ORIGIN : ENVELOPE_SENDER_MESSAGE;
+		assert_class("another level", ERR_TAMPERED,
+			envelope_signing_verify(pre, &key, &s, &signature, err));
+	}
+	assert_int_equal(life_get(&a, life_plain(KMSG_STATS)).stats.signatures, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +448,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_before_init),
 		cmocka_unit_test(test_inbox_keys_are_used_once),
 		cmocka_unit_test(test_records_are_signed_by_leaders),
+		cmocka_unit_test(test_leaders_vouch_for_identity_keys),
+		cmocka_unit_test(test_messages_are_signed_by_fixed_fields),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

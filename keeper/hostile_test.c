@@ -181,6 +181,75 @@ static void test_openings_that_are_refused(void **state)
 	life_opens(&f.a, &m);
 }
 
+static void set_name(struct kmsg_name *name, const char *text)
+{
+	life_name(name, text);
+}
+
+static void test_certificates_that_are_refused(void **state)
+{
+	_cleanup_(fixture_done) struct fixture f = {0};
+	_cleanup_(life_done) struct life foreign = {0};
+
+	(void)state;
+	fixture_begin(&f);
+	life_begin(&foreign, 4, "billing-1", "x");
+	(void)life_get(&f.a, life_certify_request(&f.b, 5));
+	life_refused("other term", &f.a, life_certify_request(&f.b, 4), ERR_CONFLICT);
+	life_refused("not a leader", &f.b, life_certify_request(&f.c, 5), ERR_CONFLICT);
+	life_refused("for itself, not a leader", &f.b, life_certify_request(&f.b, 5), ERR_CONFLICT);
+	struct kmsg_request r = life_certify_request(&foreign, 5);
+	life_refused("another revision", &f.a, r, ERR_DENIED);
+	set_name(&r.certify.member.revision, REVISION);
+	life_refused("... said to be ours", &f.a, r, ERR_TAMPERED);
+	r = life_certify_request(&f.b, 5);
+	r.certify.member = f.c.who;
+	life_refused("b's keys as c", &f.a, r, ERR_TAMPERED);
+	r = life_certify_request(&f.b, 5);
+	r.certify.keys.identity = f.c.keys.identity;
+	life_refused("c's identity key as b", &f.a, r, ERR_TAMPERED);
+	r = life_certify_request(&f.a, 5);
+	set_name(&r.certify.member.pod, "b");
+	life_refused("our own key as another pod", &f.a, r, ERR_DENIED);
+	r = life_certify_request(&f.a, 5);
+	r.certify.keys.identity = f.c.keys.identity;
+	life_refused("c's identity key as our own", &f.a, r, ERR_TAMPERED);
+	r = life_certify_request(&f.b, 5);
+	r.certify.exp = r.certify.nbf + KMSG_CERT_S + 1;
+	life_refused("for too long", &f.a, r, ERR_INVALID);
+	r.certify.exp = r.certify.nbf;
+	life_refused("for no time", &f.a, r, ERR_INVALID);
+	r = life_certify_request(&f.a, 5);
+	set_name(&r.certify.function, "a:b");
+	life_refused("a function that is none", &f.a, r, ERR_INVALID);
+	r = life_certify_request(&f.a, 5);
+	memset(r.certify.cluster.p, 'c', 64);
+	r.certify.cluster.n = 64;
+	life_refused("a cluster that is too long", &f.a, r, ERR_INVALID);
+}
+
+/* A pod's UID is checked where it is made into bytes. */
+static void test_uids_that_are_none(void **state)
+{
+	static const char *const rows[] = {"a", "3f9a1c07-1111-4222-8333-44445555666",
+		"3f9a1c07-1111-4222-8333-4444555566667", "3f9a1c0711114222833344445555666600-0",
+		"3f9a1c07:1111-4222-8333-444455556666", "3f9a1c07-1111-4222-8333-44445555666g"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_(life_done) struct life l = {
+			.fake = {.wall_ns = 1700000000 * NS_PER_S, .seed = i + 1}};
+		l.env = base_env_fake(&l.fake);
+		l.who = life_who(REVISION, "a");
+		life_name(&l.who.pod_uid, rows[i]);
+		assert_ok("keeper_new", keeper_new(&l.env, &l.keeper, err));
+		l.keys = life_get(&l, (struct kmsg_request){.op = KMSG_INIT, .init.who = l.who})
+				 .keys;
+		(void)life_term(&l, 1);
+		life_refused(rows[i], &l, life_certify_request(&l, 1), ERR_INVALID);
+	}
+}
+
 /* -- a captured leader: everything signed as it must be, and still wrong -- */
 
 struct evil {
@@ -369,6 +438,8 @@ int main(void)
 		cmocka_unit_test(test_terms_do_not_go_back),
 		cmocka_unit_test(test_grants_that_are_refused),
 		cmocka_unit_test(test_openings_that_are_refused),
+		cmocka_unit_test(test_certificates_that_are_refused),
+		cmocka_unit_test(test_uids_that_are_none),
 		cmocka_unit_test(test_tricks_of_a_leader),
 		cmocka_unit_test(test_without_randomness_nothing_is_made),
 	};

@@ -43,6 +43,8 @@ static int live(void *ctx, struct err *err)
 	const struct kmsg_request record = {
 		.op = KMSG_RECORD, .record = {.epoch = 1, .term = 1, .key = key}};
 	TRY(ask(a, record, &reply, err));
+	TRY(ask(a, life_certify_request(&member, 1), &reply, err));
+	TRY(ask(b, (struct kmsg_request){.op = KMSG_SIGN}, &reply, err));
 	return ask(b, life_plain(KMSG_STATS), &reply, err);
 }
 

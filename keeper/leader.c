@@ -34,7 +34,7 @@ int keeper_op_term(struct keeper *k, const struct kmsg_request *request, struct 
 	return 0;
 }
 
-static int check_term(const struct keeper *k, int64_t term, struct err *err)
+int keeper_check_term(const struct keeper *k, int64_t term, struct err *err)
 {
 	if (term != k->term)
 		return FAIL(err, ERR_CONFLICT, "this keeper leads in term %lld, not %lld",
@@ -95,7 +95,7 @@ int keeper_op_epoch(struct keeper *k, const struct kmsg_request *request, struct
 	const int held = keeper_epoch_find(k, e->epoch);
 	struct keeper_epoch row = {.epoch = e->epoch, .made = true};
 
-	TRY(check_term(k, e->term, err));
+	TRY(keeper_check_term(k, e->term, err));
 	if (e->previous >= e->epoch)
 		return FAIL(err, ERR_INVALID, "the epoch before must be lower");
 	if (held >= 0 && !k->epochs[held].made)
@@ -113,7 +113,7 @@ int keeper_op_epoch(struct keeper *k, const struct kmsg_request *request, struct
 
 /* -- grants -- */
 
-static bool same_revision(const struct kmsg_who *a, const struct kmsg_who *b)
+bool keeper_same_revision(const struct kmsg_who *a, const struct kmsg_who *b)
 {
 	return base_str_eq(kmsg_name_str(&a->ns), kmsg_name_str(&b->ns)) &&
 	       base_str_eq(kmsg_name_str(&a->revision), kmsg_name_str(&b->revision));
@@ -130,11 +130,11 @@ static int check_granting(struct keeper *k, struct granting *g, struct err *err)
 {
 	const struct kmsg_grant_request *r = g->request;
 
-	TRY(check_term(k, r->term, err));
+	TRY(keeper_check_term(k, r->term, err));
 	g->place = keeper_epoch_find(k, r->epoch);
 	if (g->place < 0)
 		return FAIL(err, ERR_NO_KEY, "the epoch is not held");
-	if (!same_revision(&k->who, &r->member))
+	if (!keeper_same_revision(&k->who, &r->member))
 		return FAIL(err, ERR_DENIED, "the member is of another revision");
 	/* That they are points is seen where they are multiplied: a parse takes a square root. */
 	memcpy(g->receiving.b, r->keys.receiving.b, sizeof(g->receiving.b));
@@ -242,7 +242,7 @@ int keeper_op_record(struct keeper *k, const struct kmsg_request *request, struc
 		.identity = k->keys.identity.b,
 	};
 
-	TRY(check_term(k, r->term, err));
+	TRY(keeper_check_term(k, r->term, err));
 	if (place < 0 || memcmp(k->epochs[place].key.b, r->key.b, sizeof(r->key.b)) != 0)
 		return FAIL(err, ERR_NO_KEY, "the epoch is not held with that key");
 	base_buf_clear(&k->scratch);

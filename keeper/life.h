@@ -6,6 +6,8 @@
 #include "pkg/base/test.h"
 #include "pkg/pre/send.h"
 
+#define LIFE_UID "3f9a1c07-1111-4222-8333-444455556666"
+
 struct life {
 	struct env_fake fake;
 	struct env env;
@@ -32,7 +34,8 @@ static inline struct kmsg_who life_who(const char *revision, const char *pod)
 	life_name(&who.ns, "shop");
 	life_name(&who.revision, revision);
 	life_name(&who.pod, pod);
-	life_name(&who.pod_uid, pod);
+	life_name(&who.pod_uid, LIFE_UID);
+	who.pod_uid.p[0] = (char)('a' + pod[0] % 6);
 	return who;
 }
 
@@ -106,6 +109,22 @@ static inline struct kmsg_request life_grant_request(
 {
 	return (struct kmsg_request){.op = KMSG_GRANT,
 		.grant = {.epoch = epoch, .term = term, .member = to->who, .keys = to->keys}};
+}
+
+/* For a day from the world's time on. */
+static inline struct kmsg_request life_certify_request(const struct life *of, int64_t term)
+{
+	struct kmsg_request r = {.op = KMSG_CERTIFY,
+		.certify = {.epoch = 1,
+			.term = term,
+			.nbf = 1700000000,
+			.exp = 1700086400,
+			.member = of->who,
+			.keys = of->keys}};
+
+	life_name(&r.certify.cluster, "0a0b0c0d-0000-4000-8000-000000000000");
+	life_name(&r.certify.function, "orders");
+	return r;
 }
 
 /* What a member asks its keeper with what a leader granted. */

@@ -72,6 +72,17 @@ int keeper_op_grant(struct keeper *k, const struct kmsg_request *request, struct
 int keeper_op_record(struct keeper *k, const struct kmsg_request *request, struct kmsg_reply *ret,
 	struct err *err) must_check;
 
+/* sender.c */
+int keeper_op_certify(struct keeper *k, const struct kmsg_request *request, struct kmsg_reply *ret,
+	struct err *err) must_check;
+int keeper_op_sign(struct keeper *k, const struct kmsg_request *request, struct kmsg_reply *ret,
+	struct err *err) must_check;
+
+/* leader.c: CONFLICT if it does not lead in that term. */
+int keeper_check_term(const struct keeper *k, int64_t term, struct err *err) must_check;
+/* True if namespace and revision are the same. */
+bool keeper_same_revision(const struct kmsg_who *a, const struct kmsg_who *b);
+
 /* epochs.c: the table of keys. */
 
 /* Its place; -1 if the epoch is not held. */

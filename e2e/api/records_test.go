@@ -22,6 +22,7 @@ const (
 	controllerOnly = "created and changed by the controller alone"
 	onlyReplicas   = "written by replicas alone"
 	namesItself    = "names itself"
+	neverForItself = "never for itself"
 )
 
 func create(as *kit.Cluster, ns string, record *unstructured.Unstructured) func(t *testing.T) error {
@@ -257,6 +258,26 @@ func TestWhoMayGrant(t *testing.T) {
 	}
 	rows = append(rows, inEveryWay("a grant by a pod of another revision", w.asStranger, w.ns, ofB, "status", granted(w.stranger, 1), notOfRevision)...)
 	rows = append(rows, inEveryWay("a grant by the leader", w.asA, w.ns, ofB, "status", granted(w.a, 1), "")...)
+	certified := func(by *corev1.Pod, term int64) kit.Map {
+		return kit.Map{"leader": w.grants(by, term), "certificate": kit.Certificate(by.Name, term, 1)}
+	}
+	for _, who := range []struct {
+		name string
+		as   *kit.Cluster
+		by   *corev1.Pod
+		says string
+	}{
+		{"a token without pod", w.unbound, w.a, onlyBound},
+		{"a pod of another namespace", w.foreigner, w.a, onlyBound},
+		{"the controller", w.controller, w.a, onlyReplicas},
+		{"the administrator", w.c, w.a, onlyReplicas},
+		{"the member itself, in the leader's name", w.asB, w.a, namesItself},
+		{"the member itself, as if it led", w.asB, w.b, neverForItself},
+		{"a pod of another revision", w.asStranger, w.stranger, notOfRevision},
+	} {
+		rows = append(rows, inEveryWay("a certificate by "+who.name, who.as, w.ns, ofB, "status", certified(who.by, 1), who.says)...)
+	}
+	rows = append(rows, inEveryWay("a certificate by the leader", w.asA, w.ns, ofB, "status", certified(w.a, 1), "")...)
 	rows = append(rows, inEveryWay("opened by the member", w.asB, w.ns, ofB, "status", opened, "")...)
 	rows = append(rows, []attempt{
 		{"a grant under another's name", to(w.asA, kit.Map{"reEncryptionKeys": keys(kit.Grant(1, w.b.Name, 2, 1))}), "in the writer's own name"},
@@ -264,6 +285,9 @@ func TestWhoMayGrant(t *testing.T) {
 		{"opened in another's name", to(w.asA, kit.Map{"opened": kit.Map{"incarnation": 1, "epochs": []any{kit.Map{"epoch": 1, "fingerprint": kit.Fingerprint(kit.Point("key1"))}}}}), "may write opened"},
 		{"activeEpoch of another", to(w.asA, kit.Map{"activeEpoch": 2}), "may write opened"},
 		{"conditions of another", to(w.asA, kit.Map{"conditions": []any{kit.Map{"type": "Ready", "status": "False", "reason": "A", "message": "", "lastTransitionTime": "2026-01-02T03:04:05Z"}}}), "may write opened"},
+		{"a certificate under another's name", to(w.asA, kit.Map{"certificate": kit.Certificate(w.b.Name, 1, 1)}), neverForItself},
+		{"a certificate under another term", to(w.asA, kit.Map{"certificate": kit.Certificate(w.a.Name, 2, 1)}), neverForItself},
+		{"own certificate taken away", to(w.asB, kit.Map{"certificate": nil}), namesItself},
 		{"own grants taken away", to(w.asB, kit.Map{"reEncryptionKeys": nil}), namesItself},
 		{"own granter renamed", to(w.asB, kit.Map{"leader": w.grants(w.stranger, 9)}), namesItself},
 		{"conditions of the own record", to(w.asB, kit.Map{"conditions": []any{kit.Map{"type": "Ready", "status": "True", "reason": "A", "message": "", "lastTransitionTime": "2026-01-02T03:04:05Z"}}}), ""},

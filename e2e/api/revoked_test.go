@@ -59,6 +59,7 @@ func TestWhatARevokedPodMayWrite(t *testing.T) {
 		{"a term taken", merge(w.asA, revision, kit.Map{"leader": w.leads(w.a, 2)}), onlyConditions},
 		{"a grant to another", merge(w.asA, ofB, kit.Map{"leader": w.grants(w.a, 1), "reEncryptionKeys": keys(kit.Grant(1, w.a.Name, 1, 1))}), onlyConditions},
 		{"a grant to itself", merge(w.asA, own, kit.Map{"leader": w.grants(w.a, 1), "reEncryptionKeys": keys(kit.Grant(1, w.a.Name, 1, 1))}), onlyConditions},
+		{"a certificate for another", merge(w.asA, ofB, kit.Map{"leader": w.grants(w.a, 1), "certificate": kit.Certificate(w.a.Name, 1, 1)}), onlyConditions},
 		{"another list of what it opens", merge(w.asA, own, kit.Map{"opened": kit.Map{"incarnation": 1, "epochs": []any{kit.Map{"epoch": 1, "fingerprint": kit.Fingerprint(kit.Point("key1"))}}}}), onlyConditions},
 		{"its record made anew under another name", create(w.asA, w.ns, kit.Member(w.stranger, revision)), onlyConditions + "|" + onlyOwn},
 		{"that it is not ready", merge(w.asA, own, condition("False", "Revoked")), ""},

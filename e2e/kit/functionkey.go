@@ -114,6 +114,14 @@ func Grant(epoch int64, leader string, term, incarnation int64) Map {
 	}
 }
 
+// Certificate is status.certificate.
+func Certificate(leader string, term, incarnation int64) Map {
+	return Map{
+		"certificate": "Y2VydA==", "issuer": Point("identity" + leader), "leader": leader, "term": term,
+		"incarnation": incarnation, "expires": "2026-01-02T03:04:05Z",
+	}
+}
+
 // With is a copy of m with some fields set; a nil value removes a field.
 func With(m Map, fields Map) Map {
 	out := maps.Clone(m)

@@ -84,6 +84,23 @@ static const struct kmsg_field record_request[] = {
 	BYTES(struct kmsg_record_request, key),
 };
 
+static const struct kmsg_field certify_request[] = {
+	NUMBER(struct kmsg_certify_request, epoch),
+	POSITIVE(struct kmsg_certify_request, term),
+	POSITIVE(struct kmsg_certify_request, nbf),
+	POSITIVE(struct kmsg_certify_request, exp),
+	NAME(struct kmsg_certify_request, cluster),
+	NAME(struct kmsg_certify_request, function),
+	WHO(struct kmsg_certify_request, member),
+	KEYS(struct kmsg_certify_request, keys),
+};
+static const struct kmsg_field sign_request[] = {
+	FLAG(struct kmsg_sign_request, message),
+	BYTES(struct kmsg_sign_request, bound),
+	BYTES(struct kmsg_sign_request, certificate),
+	BYTES(struct kmsg_sign_request, payload),
+};
+
 /* -- replies -- */
 
 static const struct kmsg_field keys_reply[] = {
@@ -110,11 +127,16 @@ static const struct kmsg_field grant_reply[] = {
 };
 static const struct kmsg_field open_reply[] = {BYTES(struct kmsg_open_reply, k)};
 static const struct kmsg_field record_reply[] = {BYTES(struct kmsg_record_reply, signature)};
+static const struct kmsg_field certify_reply[] = {
+	BLOB(struct kmsg_certify_reply, certificate, certificate_len),
+};
+static const struct kmsg_field sign_reply[] = {BYTES(struct kmsg_sign_reply, signature)};
 static const struct kmsg_field stats_reply[] = {
 	COUNTER(struct kmsg_stats_reply, opens),
 	COUNTER(struct kmsg_stats_reply, open_failures),
 	COUNTER(struct kmsg_stats_reply, grants),
 	COUNTER(struct kmsg_stats_reply, accepts),
+	COUNTER(struct kmsg_stats_reply, signatures),
 	U16(struct kmsg_stats_reply, epochs),
 	FLAG(struct kmsg_stats_reply, memory_locked),
 	FLAG(struct kmsg_stats_reply, sandboxed),
@@ -166,6 +188,9 @@ static const struct op {
 		KMSG_SHAPE(record_reply)},
 	[KMSG_STATS] = {"stats", KMSG_CONTROL, {NULL, 0}, KMSG_SHAPE(stats_reply)},
 	[KMSG_HELD] = {"held", KMSG_CONTROL, {NULL, 0}, KMSG_SHAPE(held_reply)},
+	[KMSG_CERTIFY] = {"certify", KMSG_GRANTS, KMSG_SHAPE(certify_request),
+		KMSG_SHAPE(certify_reply)},
+	[KMSG_SIGN] = {"sign", KMSG_OPENS, KMSG_SHAPE(sign_request), KMSG_SHAPE(sign_reply)},
 };
 
 /* Bodies are the members of one union: all begin at the same place. */

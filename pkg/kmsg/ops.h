@@ -28,6 +28,9 @@
 #define KMSG_QUEUE_MAX  256 /* requests that a keeper holds; the network half never has more out */
 #define KMSG_EPOCHS_MAX 64  /* epochs that a keeper holds secrets of */
 #define KMSG_SEALED_MAX 1400
+#define KMSG_CERT_MAX   768
+#define KMSG_CERT_S     (48 * 3600) /* a certificate is good for at most so many seconds */
+#define KMSG_HASH_LEN   32
 
 enum kmsg_op {
 	KMSG_INIT = 1,     /* who we are -> our public keys and the member proof */
@@ -42,6 +45,8 @@ enum kmsg_op {
 	KMSG_RECORD,       /* sign the record that the peer port serves -> signature */
 	KMSG_STATS,        /* -> counters */
 	KMSG_HELD,         /* first of a network half -> what the keeper holds */
+	KMSG_CERTIFY,      /* vouch for a member's identity key, or our own -> certificate */
+	KMSG_SIGN,         /* sign a message that we send -> signature */
 	KMSG_OP_COUNT
 };
 
@@ -172,6 +177,34 @@ struct kmsg_record_reply {
 	struct kmsg_signature signature; /* by identity, RECORD */
 };
 
+/* A sender certificate (pkg/envelope/sender.h) for the identity key of a member whose proof the
+ * keeper verifies itself, or of this replica. cluster and function are the network half's word:
+ * receivers compare them with the Leader record that they know. DENIED: another revision's member;
+ * INVALID: times that are not in order, or more than KMSG_CERT_S apart. */
+struct kmsg_certify_request {
+	int64_t epoch; /* that is active; 0: none yet */
+	int64_t term;
+	int64_t nbf, exp; /* Unix seconds */
+	struct kmsg_name cluster, function;
+	struct kmsg_who member;
+	struct kmsg_keys keys;
+};
+struct kmsg_certify_reply {
+	uint16_t certificate_len;
+	uint8_t certificate[KMSG_CERT_MAX];
+};
+
+/* The structure that is signed is made here, of these fields alone (pkg/envelope/sender.h). */
+struct kmsg_sign_request {
+	uint8_t message; /* 0: level origin */
+	uint8_t bound[KMSG_HASH_LEN];
+	uint8_t certificate[KMSG_HASH_LEN];
+	uint8_t payload[KMSG_HASH_LEN];
+};
+struct kmsg_sign_reply {
+	struct kmsg_signature signature; /* by identity */
+};
+
 struct kmsg_held_epoch {
 	int64_t epoch;
 	struct kmsg_point key;
@@ -193,7 +226,7 @@ struct kmsg_held_reply {
 };
 
 struct kmsg_stats_reply {
-	uint64_t opens, open_failures, grants, accepts;
+	uint64_t opens, open_failures, grants, accepts, signatures;
 	uint16_t epochs;
 	uint8_t memory_locked; /* 0: mlock was refused */
 	uint8_t sandboxed;     /* 0: a sanitizer build without seccomp */
@@ -212,6 +245,8 @@ struct kmsg_request {
 		struct kmsg_open_request open;
 		struct kmsg_erase_request erase;
 		struct kmsg_record_request record;
+		struct kmsg_certify_request certify;
+		struct kmsg_sign_request sign;
 	};
 };
 
@@ -229,6 +264,8 @@ struct kmsg_reply {
 		struct kmsg_record_reply record;
 		struct kmsg_stats_reply stats;
 		struct kmsg_held_reply held;
+		struct kmsg_certify_reply certify;
+		struct kmsg_sign_reply sign;
 	};
 };
 

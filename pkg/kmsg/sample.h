@@ -65,6 +65,20 @@ static inline struct kmsg_request sample_request(enum kmsg_op op)
 		r.record.term = 3;
 		sample_fill(&r.record.key, sizeof(r.record.key), 13);
 		break;
+	case KMSG_CERTIFY:
+		r.certify.epoch = 2;
+		r.certify.term = 3;
+		r.certify.nbf = 1700000000;
+		r.certify.exp = 1700086400;
+		sample_name(&r.certify.cluster, "3f9a1c07-0000-4000-8000-000000000002");
+		sample_name(&r.certify.function, "orders");
+		sample_who(&r.certify.member);
+		sample_fill(&r.certify.keys, sizeof(r.certify.keys), 20);
+		break;
+	case KMSG_SIGN:
+		sample_fill(&r.sign, sizeof(r.sign), 21);
+		r.sign.message = 1;
+		break;
 	case KMSG_INBOX_NEXT:
 	case KMSG_INBOX_COMMIT:
 	case KMSG_STATS:
@@ -105,7 +119,7 @@ static inline struct kmsg_reply sample_reply(enum kmsg_op op)
 		sample_fill(&r.record, sizeof(r.record), 10);
 		break;
 	case KMSG_STATS:
-		r.stats = (struct kmsg_stats_reply){UINT64_MAX, 2, 3, 4, KMSG_EPOCHS_MAX, 1, 0};
+		r.stats = (struct kmsg_stats_reply){UINT64_MAX, 2, 3, 4, 5, KMSG_EPOCHS_MAX, 1, 0};
 		break;
 	case KMSG_HELD:
 		r.held.incarnation = 2;
@@ -119,6 +133,13 @@ static inline struct kmsg_reply sample_reply(enum kmsg_op op)
 			r.held.epochs[i].made = i % 2;
 			sample_fill(&r.held.epochs[i].key, sizeof(r.held.epochs[i].key), i);
 		}
+		break;
+	case KMSG_CERTIFY:
+		r.certify.certificate_len = 300;
+		sample_fill(r.certify.certificate, r.certify.certificate_len, 22);
+		break;
+	case KMSG_SIGN:
+		sample_fill(&r.sign, sizeof(r.sign), 23);
 		break;
 	case KMSG_INBOX_COMMIT:
 	case KMSG_ACCEPT:

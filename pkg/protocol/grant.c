@@ -24,6 +24,57 @@ static bool lacks(const struct protocol_view *v, const struct crds_functionkey *
 	       memcmp(g->from.b, key->fingerprint.b, sizeof(key->fingerprint.b)) != 0;
 }
 
+bool protocol_issuer_known(const struct crds_functionkey *leader, const struct crds_point *issuer)
+{
+	const size_t n = sizeof(issuer->b);
+
+	if (leader->has_leader && memcmp(leader->leader.identity.b, issuer->b, n) == 0)
+		return true;
+	for (size_t i = 0; i < leader->keys_len; i++)
+		if (memcmp(leader->keys[i].identity.b, issuer->b, n) == 0)
+			return true;
+	return false;
+}
+
+/* One that is good for longer than any that we make comes from a clock that is far ahead. */
+bool protocol_certificate_due(
+	const struct protocol_view *v, int64_t expires_ns, struct protocol_plan *plan)
+{
+	const int64_t whole = PROTOCOL_CERT_S * NS_PER_S;
+	const int64_t left = expires_ns - v->wall_ns;
+
+	if (left <= whole / 2 || left > 2 * whole)
+		return true;
+	protocol_wake(plan, v->boot_ns + left - whole / 2);
+	return false;
+}
+
+/* A certificate of an earlier leader stays good as long as the record knows that leader, so that a
+ * change of leaders costs no writes of its own. */
+static bool needs_certificate(const struct protocol_view *v, const struct crds_functionkey *member,
+	struct protocol_plan *plan)
+{
+	const struct crds_certificate *c = &member->certificate;
+
+	if (v->no_certificates)
+		return false;
+	return !member->has_certificate || c->incarnation != member->incarnation ||
+	       !protocol_issuer_known(v->leader, &c->issuer) ||
+	       protocol_certificate_due(v, c->expires_ns, plan);
+}
+
+static void certify_ourselves(const struct protocol_view *v, struct protocol_plan *plan)
+{
+	const struct protocol_keeper *k = &v->keeper;
+
+	if (k->certified_ns && base_str_eq(base_str(k->certified_uid), v->leader->uid) &&
+		!protocol_certificate_due(v, k->certified_ns, plan))
+		return;
+	struct protocol_action *a = protocol_add(plan, PROTOCOL_CERTIFY);
+	if (a)
+		a->term = k->term;
+}
+
 static bool refused(const struct protocol_view *v, const struct protocol_member *m)
 {
 	if (m->record->deleting || m->check == PROTOCOL_REFUSED ||
@@ -66,13 +117,14 @@ void protocol_grants(const struct protocol_view *v, struct protocol_plan *plan)
 		look_ahead(v, plan);
 		return;
 	}
+	certify_ourselves(v, plan);
 	for (size_t i = 0; i < v->members_len && !plan->truncated; i++) {
 		const struct protocol_member *m = &v->members[i];
 		int64_t epochs[CRDS_KEYS_MAX];
 		if (refused(v, m))
 			continue;
 		const size_t n = lacking(v, m->record, epochs);
-		if (n == 0)
+		if (n == 0 && !needs_certificate(v, m->record, plan))
 			continue;
 		struct protocol_action *a = protocol_add(plan,
 			m->check == PROTOCOL_CHECKED ? PROTOCOL_GRANT : PROTOCOL_CHECK_MEMBER);

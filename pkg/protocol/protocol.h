@@ -21,6 +21,7 @@
 #define PROTOCOL_ACTIVATE_AFTER_NS 2000000000LL /* how long a Prepared key waits for members */
 #define PROTOCOL_ROTATION_FLOOR_S  2            /* a shorter period is taken as this one */
 #define PROTOCOL_INBOX_QUIET_NS    1000000000LL /* how long an inbox key rests before it changes */
+#define PROTOCOL_CERT_S            (24 * 3600)  /* how long a sender certificate is good, at most */
 #define PROTOCOL_SILENT_NS \
 	5000000000LL /* how long a starting replica keeps its reasons to itself */
 
@@ -51,6 +52,10 @@ struct protocol_keeper {
 	struct crds_signature term_signature;
 	struct protocol_held held[PROTOCOL_HELD_MAX];
 	size_t held_len;
+	/* our own certificate, by ourselves as leader: until when (wall time; 0: none), and in
+	 * which record's name */
+	int64_t certified_ns;
+	char certified_uid[CRDS_UID_LEN + 1];
 	bool has_made; /* a key made by EPOCH that is not in the record yet */
 	struct crds_key made;
 };
@@ -80,6 +85,7 @@ struct protocol_view {
 	enum protocol_check holder_check;  /* of that pod */
 	/* for the leader: all Member records of the revision but our own */
 	bool members_synced;
+	bool no_certificates; /* the API server does not keep them: its definition is older */
 	const struct protocol_member *members;
 	size_t members_len;
 	int64_t prepared_since_ns; /* boot clock at which the Prepared key was first seen; 0: none
@@ -117,7 +123,9 @@ enum protocol_kind {
 	PROTOCOL_ACTIVATE,
 	PROTOCOL_PRUNE,        /* patch: remove the final row of .epoch */
 	PROTOCOL_CHECK_MEMBER, /* look at the pod of .member */
-	PROTOCOL_GRANT,        /* kfrags for .member for every epoch of .epochs that it lacks */
+	/* kfrags for .member for every epoch of .epochs that it lacks, if any, and a certificate */
+	PROTOCOL_GRANT,
+	PROTOCOL_CERTIFY, /* have the keeper vouch for ourselves */
 	PROTOCOL_KIND_COUNT
 };
 
@@ -205,6 +213,15 @@ bool protocol_holds(const struct protocol_view *v, const struct crds_key *key);
 /* What `opened` ought to say: rows of the Leader record that the keeper holds, oldest first. */
 size_t protocol_opened(
 	const struct protocol_view *v, struct crds_opened_epoch ret_opened[static CRDS_KEYS_MAX]);
+
+/* True if the key belongs to a leader of this record, of now or of a key that is listed: what it
+ * vouches for counts. */
+bool protocol_issuer_known(const struct crds_functionkey *leader, const struct crds_point *issuer);
+
+/* True if a certificate that is good until then (wall time) is due to be renewed: half of its time
+ * is over. Lowers plan->wake_ns if it is not. */
+bool protocol_certificate_due(
+	const struct protocol_view *v, int64_t expires_ns, struct protocol_plan *plan);
 
 /* Adds an action if there is room, else marks the plan as truncated; NULL then. */
 struct protocol_action *protocol_add(struct protocol_plan *plan, enum protocol_kind kind);

@@ -280,6 +280,77 @@ static void member_opened(struct scene *s)
 	opened(&s->others[0], 1);
 }
 
+static struct crds_certificate *member_certified(struct scene *s)
+{
+	member_opened(s);
+	return &s->others[0].certificate;
+}
+
+static void certificate_good(struct scene *s)
+{
+	(void)member_certified(s);
+}
+
+static void certificate_missing(struct scene *s)
+{
+	(void)member_certified(s);
+	s->others[0].has_certificate = false;
+}
+
+static void certificate_not_kept(struct scene *s)
+{
+	certificate_missing(s);
+	s->v.no_certificates = true;
+}
+
+static void certificate_half_over(struct scene *s)
+{
+	member_certified(s)->expires_ns = s->v.wall_ns + 12 * 3600 * SECOND;
+}
+
+static void certificate_from_the_future(struct scene *s)
+{
+	member_certified(s)->expires_ns = s->v.wall_ns + 49 * 3600 * SECOND;
+}
+
+static void certificate_of_a_keeper_before(struct scene *s)
+{
+	member_certified(s)->incarnation = 0;
+}
+
+static void certificate_of_a_listed_leader(struct scene *s)
+{
+	member_certified(s)->issuer = point('d', 7);
+	s->keys[0].identity = point('d', 7);
+}
+
+static void certificate_of_a_forgotten_leader(struct scene *s)
+{
+	member_certified(s)->issuer = point('d', 7);
+}
+
+static void certificate_for_nobody(struct scene *s)
+{
+	certificate_missing(s);
+	s->leader.revoked[s->leader.revoked_len++] = STR("x");
+}
+
+static void own_certificate_missing(struct scene *s)
+{
+	s->v.keeper.certified_ns = 0;
+}
+
+static void own_certificate_of_another_record(struct scene *s)
+{
+	s->leader.uid = STR("another");
+}
+
+static void own_certificate_is_a_leaders_affair(struct scene *s)
+{
+	lost_the_lease(s);
+	s->v.keeper.certified_ns = 0;
+}
+
 static void deleting(struct scene *s)
 {
 	s->leader.deleting = true;
@@ -339,6 +410,18 @@ static const struct step_row rows[] = {
 	{"a grant to a used inbox is made again", member_granted_to_older_inbox, {PROTOCOL_GRANT}},
 	{"a restarted member is granted again", member_restarted, {PROTOCOL_GRANT}},
 	{"who opened it needs no grant of any term", member_opened, {NONE}},
+	{"a good certificate only wakes", certificate_good, {NONE}, .wakes = true},
+	{"a missing certificate is written", certificate_missing, {PROTOCOL_GRANT}, .term = 3},
+	{"but not where it is not kept", certificate_not_kept, {NONE}},
+	{"it is renewed after half of its time", certificate_half_over, {PROTOCOL_GRANT}},
+	{"and if a clock was far ahead", certificate_from_the_future, {PROTOCOL_GRANT}},
+	{"and for a new keeper", certificate_of_a_keeper_before, {PROTOCOL_GRANT}},
+	{"that of a leader before is good", certificate_of_a_listed_leader, {NONE}},
+	{"as long as the record knows him", certificate_of_a_forgotten_leader, {PROTOCOL_GRANT}},
+	{"who is revoked gets none", certificate_for_nobody, {PROTOCOL_KEEPER_EPOCH}},
+	{"a leader vouches for himself", own_certificate_missing, {PROTOCOL_CERTIFY}, .term = 3},
+	{"in the name of this record", own_certificate_of_another_record, {PROTOCOL_CERTIFY}},
+	{"and only a leader", own_certificate_is_a_leaders_affair, {NONE}},
 	{"a record that goes away is left alone", deleting, {NONE}},
 };
 

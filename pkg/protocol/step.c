@@ -38,6 +38,7 @@ const char *protocol_kind_name(enum protocol_kind kind)
 		[PROTOCOL_PRUNE] = "prune",
 		[PROTOCOL_CHECK_MEMBER] = "check-member",
 		[PROTOCOL_GRANT] = "grant",
+		[PROTOCOL_CERTIFY] = "certify",
 	};
 	if ((unsigned)kind >= PROTOCOL_KIND_COUNT || !names[kind])
 		return "unknown";

@@ -6,7 +6,9 @@
 #include "pkg/base/test.h"
 #include "pkg/protocol/protocol.h"
 
-#define SECOND NS_PER_S
+#define SECOND          NS_PER_S
+#define SCENE_WALL      (2000 * SECOND)
+#define SCENE_CERTIFIED (SCENE_WALL + 20 * 3600 * SECOND)
 
 struct scene {
 	struct crds_functionkey leader, own, others[4];
@@ -74,7 +76,8 @@ static inline void lead_in(struct scene *s, const char *uid, int64_t term)
 		.pod_uid = base_str(uid),
 		.incarnation = 1,
 		.term = term,
-		.verifying = point('v', term)};
+		.verifying = point('v', term),
+		.identity = point('d', 0)};
 }
 
 static inline struct crds_functionkey *add_member(
@@ -89,6 +92,10 @@ static inline struct crds_functionkey *add_member(
 		.incarnation = 1,
 		.inbox = point('i', uid[0]),
 		.receiving = point('r', uid[0]),
+		.has_certificate = true,
+		.certificate = {.incarnation = 1,
+			.issuer = point('d', 0),
+			.expires_ns = SCENE_CERTIFIED},
 		.grants = s->grants[s->v.members_len + 1],
 		.opened = s->opened[s->v.members_len + 1]};
 	s->members[s->v.members_len] = (struct protocol_member){.record = r, .check = c};
@@ -123,7 +130,7 @@ static inline void settled(struct scene *s)
 		.type = STR("Ready"), .status = CRDS_TRUE, .reason = STR("KeyOpened")};
 	s->own.conditions_len = 1;
 	s->v = (struct protocol_view){.boot_ns = 500 * SECOND,
-		.wall_ns = 2000 * SECOND,
+		.wall_ns = SCENE_WALL,
 		.revision = STR("orders-1"),
 		.pod_uid = STR("me"),
 		.incarnation = 1,
@@ -131,7 +138,8 @@ static inline void settled(struct scene *s)
 			.inbox = point('i', 0),
 			.identity = point('d', 0),
 			.term = 3,
-			.verifying = point('v', 3)},
+			.verifying = point('v', 3),
+			.certified_ns = SCENE_CERTIFIED},
 		.synced = true,
 		.leader = &s->leader,
 		.own = &s->own,
