@@ -89,8 +89,8 @@ type PolicyFailure struct {
 
 var denied = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)' with binding '[^']+' denied request: (.*)`)
 
-// missing says what the audit log does not tell of a refusal.
-func (r *Refusal) missing(e *AuditEvent) error {
+// Missing says what an event of the audit log does not tell of a refusal; nil: there is no event.
+func (r *Refusal) Missing(e *AuditEvent) error {
 	switch {
 	case e == nil:
 		return errors.New("no event")
@@ -156,7 +156,7 @@ func Audited() (n int, validations map[string]bool, err error) {
 		}
 		var faults []error
 		for _, r := range list {
-			if err := r.missing(events[r.AuditID]); err != nil {
+			if err := r.Missing(events[r.AuditID]); err != nil {
 				faults = append(faults, fmt.Errorf("%s %s as %q, %d, %.200s: %w", r.Method, r.Path, r.Pod, r.Code, r.Message, err))
 			}
 		}
