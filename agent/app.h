@@ -16,6 +16,7 @@
 struct agent_peer_face;
 struct agent_local_face;
 struct agent_proxy;
+struct agent_signer;
 
 struct agent_app {
 	struct agent_core core;
@@ -25,6 +26,7 @@ struct agent_app {
 	struct agent_room room;
 	struct envelope_context *envelope;
 	struct agent_senders *senders;
+	struct agent_signer *signer;
 	struct agent_replica *replica;   /* NULL: who we are is not known yet */
 	struct agent_openings *openings; /* as long as replica is */
 	struct agent_proxy *proxy;       /* NULL: proxy mode was not asked for */

@@ -2,6 +2,7 @@
 
 #include "agent/answer.h"
 #include "agent/event_http.h"
+#include "agent/report.h"
 #include "pkg/base/alloc.h"
 
 #define VERIFIED  "Functionkey-Verified"
@@ -17,6 +18,7 @@ struct decrypting {
 	bool waits;               /* for the key: no body is taken */
 	bool ended;               /* the body was complete while it waited */
 	bool begun;               /* the answer has begun: a stream */
+	bool opened;              /* the opening has its end */
 	bool complete;            /* all is opened, not all is sent */
 	bool over;                /* answered or cut */
 	bool structured;          /* the message comes as the data of a structured event */
@@ -61,6 +63,7 @@ static void good(struct decrypting *d)
 {
 	d->over = true;
 	agent_room_leave(&d->app->room, &d->guest);
+	agent_opening_delivered(d->opening);
 	agent_metrics_message(d->app->metrics,
 		&(struct agent_message_end){
 			.op = AGENT_OP_DECRYPT, .took_ns = took(d), .bytes = d->bytes});
@@ -96,6 +99,11 @@ static void bad(struct decrypting *d, const struct err *err)
 
 /* -- the answer -- */
 
+static int add_field(void *ctx, const char *name, struct str value, struct err *err)
+{
+	return http_add_header(ctx, name, value, err);
+}
+
 static int add_headers(struct decrypting *d, const struct agent_opened *head,
 	char type[static ENVELOPE_TYPE_MAX + 1], struct err *err)
 {
@@ -112,7 +120,19 @@ static int add_headers(struct decrypting *d, const struct agent_opened *head,
 	TRY(http_add_header(d->r, "Functionkey-Epoch-State",
 		base_str(agent_epoch_state_name(head->state)), err));
 	TRY(http_add_header(d->r, "Functionkey-Kind", base_str(kinds[h->kind]), err));
-	return 0;
+	const struct agent_report report = {.add = add_field, .ctx = d->r};
+	return agent_report_sender(agent_opening_sender(d->opening), &report, err);
+}
+
+/* Of a stream, the header can tell only what its first bytes showed. */
+static int add_trailers(struct decrypting *d, struct err *err)
+{
+	const struct agent_sender *s = agent_opening_sender(d->opening);
+
+	if (s->level != ENVELOPE_SENDER_NONE && s->stated > s->level)
+		TRY(http_add_trailer(
+			d->r, AGENT_REPORT_LEVEL, base_str(agent_sender_levels[s->stated]), err));
+	return http_add_trailer(d->r, VERIFIED, STR("true"), err);
 }
 
 /* Once the header is verified: it was sealed with the attributes with which it came. */
@@ -134,7 +154,7 @@ static int begin_stream(struct decrypting *d, struct err *err)
 	TRY(check_outer(d, head->header, err));
 	TRY(add_headers(d, head, type, err));
 	TRY(agent_event_add(d->r, head->header->attributes, err));
-	TRY(http_add_trailer(d->r, VERIFIED, STR("true"), err));
+	TRY(add_trailers(d, err));
 	TRY(http_stream_begin(d->r, 200, type, err));
 	d->begun = true;
 	return 0;
@@ -177,17 +197,31 @@ static int reply_whole(struct decrypting *d, const struct envelope_header *h, co
 	return 0;
 }
 
+/* Gives the opening its end, once. 0 or AGENT_OPENING_WAIT. */
+static int end_opening(struct decrypting *d, struct err *err)
+{
+	const size_t before = d->out.len;
+
+	if (d->opened)
+		return 0;
+	d->opened = true;
+	const int r = agent_opening_end(d->opening, &d->out, err);
+	d->bytes += d->out.len - before;
+	d->waits = r == AGENT_OPENING_WAIT;
+	return r;
+}
+
 static int finish_whole(struct decrypting *d, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf out = base_buf(ENVELOPE_WHOLE_MAX);
 	char type[ENVELOPE_TYPE_MAX + 1];
+	const int r = end_opening(d, err);
 
-	TRY(agent_opening_end(d->opening, &out, err));
+	if (r != 0)
+		return r;
 	const struct agent_opened *head = agent_opening_head(d->opening);
 	TRY(check_outer(d, head->header, err));
 	TRY(add_headers(d, head, type, err));
-	d->bytes = out.len;
-	TRY(reply_whole(d, head->header, type, &out, err));
+	TRY(reply_whole(d, head->header, type, &d->out, err));
 	good(d);
 	return 0;
 }
@@ -197,9 +231,9 @@ static int finish_stream(struct decrypting *d, struct err *err)
 	bool clear = false;
 
 	if (!d->complete) {
-		const size_t before = d->out.len;
-		TRY(agent_opening_end(d->opening, &d->out, err));
-		d->bytes += d->out.len - before;
+		const int r = end_opening(d, err);
+		if (r != 0)
+			return r;
 		d->complete = true;
 		if (!d->begun)
 			TRY(begin_stream(d, err));
@@ -330,7 +364,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	d->outer = agent_attributes();
 	d->event = base_buf(OUTER_MAX);
 	d->message = base_buf(ENVELOPE_MESSAGE_MAX);
-	d->out = base_buf(ENVELOPE_OUT_ROOM(ENVELOPE_HEAD_MAX + 2 * AGENT_CHUNK_MAX));
+	d->out = base_buf(ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX);
 	http_set_state(r, d);
 	(void)!read_request(d, &d->refused);
 	return 0;
@@ -363,7 +397,7 @@ static int take(
 		return r;
 	d->waits = r == AGENT_OPENING_WAIT;
 	d->bytes += d->out.len;
-	return flush(d, &clear, err);
+	return d->waits ? 0 : flush(d, &clear, err);
 }
 
 static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n, size_t *ret_taken,
@@ -409,7 +443,7 @@ static void on_writable(void *ctx, struct http_request *r)
 	bool clear = false;
 
 	(void)ctx;
-	if (d->over)
+	if (d->over || d->waits)
 		return;
 	if ((d->complete ? finish_stream(d, &why) : flush(d, &clear, &why)) < 0)
 		bad(d, &why);

@@ -1,22 +1,23 @@
-#include "agent/encrypt.h"
+#include "agent/encrypt_internal.h"
 
 #include "agent/answer.h"
 #include "agent/event_http.h"
+#include "agent/sealing.h"
 #include "pkg/base/alloc.h"
 
-#include <stdio.h>
-
-#define TO_MAX    256
-#define TAKE_MAX  ENVELOPE_SEGMENT /* of a body at once */
-#define TYPE_NONE STR("application/octet-stream")
+#define TAKE_MAX ENVELOPE_SEGMENT /* of a body at once */
 
 enum state {
 	FINDING, /* recipients are not known yet: no body is taken */
 	HOLDING, /* the body is held, and sealed at its end */
+	SIGNING, /* the keeper signs: no body is taken */
 	SEALING, /* the answer has begun */
 	ENDING,  /* all is sealed, not all is sent */
 	OVER     /* answered, refused, or cut */
 };
+
+/* Each may have to wait for the keeper. */
+enum step { BEGIN, BODY, END, REPLY };
 
 struct sealing {
 	struct agent_app *app;
@@ -27,17 +28,14 @@ struct sealing {
 	struct agent_guest guest; /* of the room for large bodies that are held */
 	struct err refused;       /* why; told when the body, or enough of it, came */
 	uint64_t dropped;         /* bytes of it meanwhile */
-	char to[TO_MAX];
-	struct str ns, function, type;
-	struct agent_attributes attributes;
-	bool event;      /* a CloudEvent in binary mode */
-	bool structured; /* one in structured mode: its attributes are known at its end */
-	bool has_length;
-	uint64_t length;
+	struct agent_encrypt_asked q;
 	struct buf plain; /* HOLDING */
-	struct envelope_sealer sealer;
-	struct buf out; /* SEALING: what the client did not take yet, from out_at on */
+	struct agent_sealing *sealing;
+	enum step next; /* of sealing, what is not done yet */
+	uint64_t epoch; /* of the recipients, the highest */
+	struct buf out; /* what was sealed and the client did not take yet, from out_at on */
 	size_t out_at;
+	bool begun; /* the answer has */
 	uint64_t bytes;
 	int64_t started_ns;
 };
@@ -60,115 +58,35 @@ static void good(struct sealing *s)
 
 static void bad(struct sealing *s, const struct err *err)
 {
-	const bool begun = s->state == SEALING || s->state == ENDING;
 	const struct agent_message_end end = {.op = AGENT_OP_ENCRYPT,
 		.problem = agent_problem_of(err),
-		.aborted = begun,
+		.aborted = s->begun,
 		.took_ns = took(s)};
 
 	s->state = OVER;
 	agent_room_leave(&s->app->room, &s->guest);
 	agent_app_failed(s->app, "encrypt", &end, err);
-	if (begun)
+	if (s->begun)
 		http_abort(s->r);
 	else
 		agent_answer_problem(s->r, err);
 }
 
-/* -- the request -- */
-
-int agent_to_parse(struct str to, struct str home, struct str *ret_ns, struct str *ret_function,
-	struct err *err)
-{
-	const size_t slash = base_str_find(to, '/', 0);
-
-	if (to.n == 0)
-		return REFUSE_AS(err, MALFORMED, "to= needs [namespace/]function");
-	*ret_ns = slash < to.n ? base_str_sub(to, 0, slash) : home;
-	*ret_function = slash < to.n ? base_str_sub(to, slash + 1, to.n) : to;
-	return 0;
-}
-
-static int read_to(struct sealing *s, struct err *err)
-{
-	struct str to = STR_NULL;
-	struct err why = {0};
-
-	if (http_query(s->r, "to", s->to, sizeof(s->to), &to, &why) < 0)
-		return REFUSE_AS(err, MALFORMED, "the parameter to: %s", why.msg);
-	return agent_to_parse(to, s->app->core.self.ns, &s->ns, &s->function, err);
-}
-
-static int read_type(struct sealing *s, struct err *err)
-{
-	const size_t n = http_header(s->r, "Content-Type", &s->type);
-
-	if (n == 0)
-		s->type = TYPE_NONE;
-	if (n > 1 || s->type.n == 0 || s->type.n > ENVELOPE_TYPE_MAX)
-		return REFUSE_AS(err, MALFORMED, "Content-Type");
-	return 0;
-}
-
-/* Apart, since few requests have one and the room for it is cleared each time. */
-static __attribute__((noinline)) int read_parameter(
-	struct sealing *s, enum envelope_attribute which, const char *name, struct err *err)
-{
-	char value[ENVELOPE_ATTRIBUTE_MAX + 1];
-	struct str text = STR_NULL;
-
-	if (http_query(s->r, name, value, sizeof(value), &text, NULL) < 0)
-		return REFUSE_AS(err, MALFORMED, "the parameter %s", name);
-	return agent_attributes_set(&s->attributes, which, text, err);
-}
-
-static int read_attributes(struct sealing *s, struct err *err)
-{
-	static const char *const names[ENVELOPE_ATTRIBUTE_COUNT] = {
-#define PARAMETER(name, text) [ENVELOPE_CE_##name] = "ce-" text,
-		ENVELOPE_ATTRIBUTES(PARAMETER)
-#undef PARAMETER
-	};
-	struct str text = STR_NULL;
-	char none[1];
-
-	TRY(agent_event_take(s->r, &s->attributes, err));
-	for (int i = 0; i < ENVELOPE_ATTRIBUTE_COUNT; i++) {
-		const int r = http_query(s->r, names[i], none, sizeof(none), &text, NULL);
-		if (r != -(int)ERR_NOT_FOUND)
-			TRY(read_parameter(s, (enum envelope_attribute)i, names[i], err));
-	}
-	return 0;
-}
-
-/* Attributes without a specversion are no event; they travel all the same. */
-static int read_mode(struct sealing *s, struct err *err)
-{
-	struct str list[ENVELOPE_ATTRIBUTE_COUNT];
-
-	agent_attributes_list(&s->attributes, list);
-	s->structured = agent_event_is_json(s->type);
-	s->event = !s->structured && list[ENVELOPE_CE_SPECVERSION].p;
-	if (!s->structured)
-		return s->event ? agent_event_check(list, err) : 0;
-	if (s->attributes.store.len > 0)
-		return REFUSE_AS(
-			err, MALFORMED, "a structured event has its attributes in the body alone");
-	if (!s->has_length)
-		s->length = ENVELOPE_WHOLE_MAX; /* as much room as it may need */
-	if (s->length > ENVELOPE_WHOLE_MAX)
-		return REFUSE_AS(err, TOO_LARGE, "structured events have at most 1 MiB");
-	return 0;
-}
-
 /* -- sealing -- */
 
-static int fill_header(
-	struct sealing *s, struct envelope_header *h, const struct secret **ret_k, struct err *err)
+static void ready(void *ctx);
+
+/* 0 or AGENT_SEALING_WAIT. */
+static int begin(struct sealing *s, enum envelope_mode mode, struct err *err)
 {
 	const struct agent_recipients *to = NULL;
+	struct envelope_header h = {.mode = mode,
+		.kind = ENVELOPE_EVENT,
+		.type = s->q.type,
+		.has_length = s->q.has_length,
+		.length = s->q.length};
 	const int found =
-		agent_senders_find(s->app->senders, s->ns, s->function, &s->waiter, &to, err);
+		agent_senders_find(s->app->senders, s->q.ns, s->q.function, &s->waiter, &to, err);
 
 	if (found < 0)
 		return found;
@@ -176,52 +94,94 @@ static int fill_header(
 		agent_senders_cancel(s->app->senders, &s->waiter);
 		return REFUSE_AS(err, NOT_READY, "the recipient's keys are not known any more");
 	}
-	h->kind = ENVELOPE_EVENT;
-	h->type = s->type;
-	h->has_length = s->has_length;
-	h->length = s->length;
-	agent_attributes_give(&s->attributes, h);
-	TRY(envelope_header_fresh(s->app->envelope, h, err));
-	TRY(agent_senders_window(s->app->senders, to, h, ret_k, err));
-	if (s->event)
-		TRY(agent_event_add_outside(s->r, h->attributes, err));
-	TRY(agent_answer_hex(s->r, "Functionkey-Id", h->id, sizeof(h->id), err));
-	return agent_answer_number(s->r, "Functionkey-Epoch", to->epoch, err);
+	agent_attributes_give(&s->q.attributes, &h);
+	s->epoch = to->epoch;
+	return agent_sealing_begin(s->sealing, to, &h, &s->out, err);
 }
 
+/* What was done just now is done, or will be when the keeper has signed. */
+static int stepped(struct sealing *s, int r)
+{
+	if (r == AGENT_SEALING_WAIT)
+		s->state = SIGNING;
+	if (r >= 0)
+		s->next++;
+	return r;
+}
+
+static int add_headers(struct sealing *s, struct err *err)
+{
+	TRY(agent_answer_hex(
+		s->r, "Functionkey-Id", agent_sealing_id(s->sealing), ENVELOPE_ID_LEN, err));
+	return agent_answer_number(s->r, "Functionkey-Epoch", s->epoch, err);
+}
+
+static int reply_held(struct sealing *s, struct err *err)
+{
+	struct str list[ENVELOPE_ATTRIBUTE_COUNT];
+
+	agent_attributes_list(&s->q.attributes, list);
+	if (s->q.event)
+		TRY(agent_event_add_outside(s->r, list, err));
+	TRY(add_headers(s, err));
+	s->bytes = s->plain.len;
+	if (s->q.structured)
+		return agent_event_reply_outside(s->r, list, base_buf_str(&s->out), err);
+	http_reply_take(s->r, 200, AGENT_TYPE_WHOLE, &s->out);
+	return 0;
+}
+
+/* 0: answered. */
 static int seal_held(struct sealing *s, struct err *err)
 {
-	_cleanup_(base_buf_done) struct buf out = base_buf(ENVELOPE_MESSAGE_MAX);
-	struct envelope_header h = {.mode = ENVELOPE_WHOLE};
-	const struct secret *k = NULL;
+	uint8_t *unused = NULL;
+	int r = 0;
 
-	if (s->structured)
-		TRY(agent_event_read(base_buf_str(&s->plain), &s->attributes, NULL, err));
-	s->length = s->plain.len;
-	s->has_length = true;
-	TRY(fill_header(s, &h, &k, err));
-	TRY(envelope_body_seal(s->app->envelope, &h, k, base_buf_str(&s->plain), &out, err));
-	s->bytes = s->plain.len;
-	if (s->structured)
-		return agent_event_reply_outside(s->r, h.attributes, base_buf_str(&out), err);
-	http_reply_take(s->r, 200, AGENT_TYPE_WHOLE, &out);
+	if (s->next == BEGIN) {
+		if (s->q.structured)
+			TRY(agent_event_read(base_buf_str(&s->plain), &s->q.attributes, NULL, err));
+		s->q.length = s->plain.len;
+		s->q.has_length = true;
+		if (s->q.length > AGENT_ROOM_SMALL)
+			TRY(base_buf_room(&s->out, ENVELOPE_MESSAGE_MAX, &unused, err));
+		r = stepped(s, begin(s, ENVELOPE_WHOLE, err));
+	}
+	if (r == 0 && s->next == BODY)
+		r = stepped(
+			s, agent_sealing_add(s->sealing, base_buf_str(&s->plain), &s->out, err));
+	if (r == 0 && s->next == END)
+		r = stepped(s, agent_sealing_end(s->sealing, &s->out, err));
+	return r == 0 ? reply_held(s, err) : r;
+}
+
+static bool is_held(const struct sealing *s)
+{
+	return s->q.structured || (s->q.has_length && s->q.length <= ENVELOPE_WHOLE_MAX);
+}
+
+static int begin_stream(struct sealing *s, struct err *err)
+{
+	struct str list[ENVELOPE_ATTRIBUTE_COUNT];
+
+	agent_attributes_list(&s->q.attributes, list);
+	if (s->q.event)
+		TRY(agent_event_add_outside(s->r, list, err));
+	TRY(add_headers(s, err));
+	TRY(http_stream_begin(s->r, 200, AGENT_TYPE_STREAM, err));
+	s->begun = true;
+	s->state = SEALING;
 	return 0;
 }
 
 static int begin_sealing(struct sealing *s, struct err *err)
 {
-	struct envelope_header h = {.mode = ENVELOPE_STREAM};
-	const struct secret *k = NULL;
-
-	if (s->structured || (s->has_length && s->length <= ENVELOPE_WHOLE_MAX)) {
+	TRY(agent_sealing_new(s->app, s->q.level, ready, s, &s->sealing, err));
+	if (is_held(s)) {
 		s->state = HOLDING;
 		return 0;
 	}
-	TRY(fill_header(s, &h, &k, err));
-	TRY(envelope_sealer_begin(&s->sealer, s->app->envelope, &h, k, &s->out, err));
-	TRY(http_stream_begin(s->r, 200, AGENT_TYPE_STREAM, err));
-	s->state = SEALING;
-	return 0;
+	const int r = stepped(s, begin(s, ENVELOPE_STREAM, err));
+	return r == 0 ? begin_stream(s, err) : r;
 }
 
 /* Sends what waits; *ret_clear tells whether nothing does any more. */
@@ -243,19 +203,24 @@ static int flush(struct sealing *s, bool *ret_clear, struct err *err)
 	return 0;
 }
 
+/* 0, or AGENT_SEALING_WAIT. */
 static int finish(struct sealing *s, struct err *err)
 {
 	bool clear = false;
 
-	if (s->state == HOLDING) {
-		TRY(seal_held(s, err));
-		good(s);
-		return 0;
+	if (is_held(s)) {
+		const int r = seal_held(s, err);
+		if (r == 0)
+			good(s);
+		return r;
 	}
-	if (s->state == SEALING) {
-		TRY(envelope_sealer_end(&s->sealer, &s->out, err));
-		s->state = ENDING;
+	if (s->next < REPLY) {
+		s->next = END;
+		const int r = stepped(s, agent_sealing_end(s->sealing, &s->out, err));
+		if (r != 0)
+			return r;
 	}
+	s->state = ENDING;
 	TRY(flush(s, &clear, err));
 	if (clear) {
 		http_stream_end(s->r);
@@ -264,12 +229,37 @@ static int finish(struct sealing *s, struct err *err)
 	return 0;
 }
 
+/* The keeper has signed. */
+static int go_on(struct sealing *s, struct err *err)
+{
+	bool clear = false;
+
+	TRY(agent_sealing_resume(s->sealing, &s->out, err));
+	if (is_held(s))
+		return finish(s, err);
+	if (!s->begun)
+		TRY(begin_stream(s, err));
+	s->state = SEALING;
+	return s->ended ? finish(s, err) : flush(s, &clear, err);
+}
+
+static void ready(void *ctx)
+{
+	struct sealing *s = ctx;
+	struct err err = {0};
+
+	if (go_on(s, &err) < 0)
+		bad(s, &err);
+	http_resume(s->r);
+}
+
 /* -- finding recipients -- */
 
 static int find(struct sealing *s, struct err *err)
 {
 	const struct agent_recipients *to = NULL;
-	const int r = agent_senders_find(s->app->senders, s->ns, s->function, &s->waiter, &to, err);
+	const int r =
+		agent_senders_find(s->app->senders, s->q.ns, s->q.function, &s->waiter, &to, err);
 
 	if (r != 0)
 		return r;
@@ -282,7 +272,8 @@ static void again(void *ctx)
 	struct err err = {0};
 	int r = find(s, &err);
 
-	if (r == AGENT_SENDERS_WAIT)
+	/* For keys, or for the keeper, which goes on by itself. */
+	if (r > 0)
 		return;
 	if (r == 0 && s->ended)
 		r = finish(s, &err);
@@ -296,9 +287,9 @@ static void again(void *ctx)
 /* False: there is no room now; the request will be resumed. */
 static bool take_room(struct sealing *s)
 {
-	const size_t n = (s->structured ? 4u : 2u) * ENVELOPE_WHOLE_MAX;
+	const size_t n = (s->q.structured ? 4u : 2u) * ENVELOPE_WHOLE_MAX;
 
-	if (s->state != HOLDING || s->length <= AGENT_ROOM_SMALL)
+	if (s->state != HOLDING || s->q.length <= AGENT_ROOM_SMALL)
 		return true;
 	return agent_room_take(&s->app->room, &s->guest, n);
 }
@@ -311,11 +302,7 @@ static void room_again(void *ctx)
 static int read_request(struct sealing *s, struct err *err)
 {
 	TRY(agent_answer_allowed(s->r, err));
-	TRY(read_to(s, err));
-	TRY(read_type(s, err));
-	TRY(read_attributes(s, err));
-	s->has_length = http_length(s->r, &s->length);
-	TRY(read_mode(s, err));
+	TRY(agent_encrypt_read(s->app, s->r, &s->q, err));
 	return find(s, err);
 }
 
@@ -329,9 +316,9 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	s->r = r;
 	s->waiter = (struct agent_senders_waiter){.again = again, .ctx = s};
 	s->guest = (struct agent_guest){.again = room_again, .ctx = s};
-	s->attributes = agent_attributes();
+	s->q.attributes = agent_attributes();
 	s->plain = base_buf(ENVELOPE_WHOLE_MAX);
-	s->out = base_buf(ENVELOPE_HEAD_MAX + ENVELOPE_OUT_ROOM(TAKE_MAX));
+	s->out = base_buf(ENVELOPE_MESSAGE_MAX);
 	s->started_ns = base_boot_ns(&s->app->core.env);
 	http_set_state(r, s);
 	(void)!read_request(s, &s->refused);
@@ -347,7 +334,7 @@ static int take(struct sealing *s, const uint8_t *p, size_t n, size_t *ret_taken
 		return s->dropped > AGENT_REFUSE_AFTER ? agent_answer_refused(&s->refused, err) : 0;
 	}
 	*ret_taken = 0;
-	if (s->state == FINDING || !take_room(s))
+	if (s->state == FINDING || s->state == SIGNING || !take_room(s))
 		return 0;
 	if (s->state == HOLDING) {
 		*ret_taken = n;
@@ -358,7 +345,7 @@ static int take(struct sealing *s, const uint8_t *p, size_t n, size_t *ret_taken
 		return 0;
 	*ret_taken = n < TAKE_MAX ? n : TAKE_MAX;
 	s->bytes += *ret_taken;
-	TRY(envelope_sealer_add(&s->sealer, base_str_n(p, *ret_taken), &s->out, err));
+	TRY(agent_sealing_add(s->sealing, base_str_n(p, *ret_taken), &s->out, err));
 	return flush(s, &clear, err);
 }
 
@@ -386,7 +373,8 @@ static int on_end(void *ctx, struct http_request *r, struct err *err)
 	(void)ctx;
 	(void)err;
 	s->ended = true;
-	if (s->state == OVER || (s->state == FINDING && !s->refused.class))
+	const bool waits = s->state == FINDING || s->state == SIGNING;
+	if (s->state == OVER || (waits && !s->refused.class))
 		return 0;
 	if ((s->refused.class ? agent_answer_refused(&s->refused, &why) : finish(s, &why)) < 0)
 		bad(s, &why);
@@ -421,8 +409,8 @@ static void on_gone(void *ctx, struct http_request *r)
 		agent_metrics_message(s->app->metrics,
 			&(struct agent_message_end){
 				.op = AGENT_OP_ENCRYPT, .aborted = true, .took_ns = took(s)});
-	agent_attributes_done(&s->attributes);
-	envelope_sealer_done(&s->sealer);
+	agent_attributes_done(&s->q.attributes);
+	agent_sealing_free(s->sealing);
 	base_buf_wipe(&s->plain);
 	base_buf_done(&s->out);
 	base_free(s);

@@ -108,12 +108,23 @@ static int add_trailers(struct agent_inbound *in, struct err *err)
 
 	for (size_t i = 0; i < trailers->n; i++)
 		TRY(http_call_trailer(in->call, trailers->v[i].name, trailers->v[i].value, err));
-	return 0;
+	if (!in->tells_level)
+		return 0;
+	return http_call_trailer(in->call, STR(AGENT_REPORT_LEVEL),
+		base_str(agent_sender_levels[agent_opening_sender(in->opening)->level]), err);
 }
 
+/* 0 or AGENT_OPENING_WAIT. */
 static int finish(struct agent_inbound *in, struct err *err)
 {
-	TRY(agent_opening_end(in->opening, &in->plain, err));
+	int r = 0;
+
+	if (!in->opened)
+		r = agent_opening_end(in->opening, &in->plain, err);
+	in->opened = true;
+	in->waits = r == AGENT_OPENING_WAIT;
+	if (r != 0)
+		return r;
 	TRY(decode(in, err));
 	TRY(bhttp_decode_end(&in->decoder, err));
 	in->bytes = in->decoder.content;
@@ -204,7 +215,7 @@ static int take(
 	if (r < 0)
 		return r;
 	in->waits = r == AGENT_OPENING_WAIT;
-	return decode(in, err);
+	return in->waits ? 0 : decode(in, err);
 }
 
 static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n, size_t *ret_taken,

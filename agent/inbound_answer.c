@@ -94,6 +94,9 @@ static int on_head(void *ctx, unsigned status, struct err *err)
 	struct bhttp_head head = {.response = true, .status = status};
 
 	a->headed = true;
+	/* What the function did not take may be sent again. */
+	if (status / 100 == 2)
+		agent_opening_delivered(in->opening);
 	agent_fields_end(&a->fields);
 	head.fields = a->fields.v;
 	head.has_length = empty || a->has_length;

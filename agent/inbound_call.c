@@ -12,14 +12,22 @@ static bool brings_body(struct str method)
 	       base_str_eq(method, STR("PATCH"));
 }
 
+static int add_field(void *ctx, const char *name, struct str value, struct err *err)
+{
+	return http_call_header(ctx, base_str(name), value, err);
+}
+
 static int add_own(struct agent_inbound *in, const struct agent_opened *opened, struct err *err)
 {
+	const struct agent_report report = {.add = add_field, .ctx = in->call};
+
 	char id[2 * ENVELOPE_ID_LEN + 1];
 
 	base_hex(opened->header->id, ENVELOPE_ID_LEN, id);
 	TRY(http_call_header(in->call, STR("Functionkey-Id"), base_str(id), err));
-	return http_call_header(in->call, STR("Functionkey-Epoch-State"),
-		base_str(agent_epoch_state_name(opened->state)), err);
+	TRY(http_call_header(in->call, STR("Functionkey-Epoch-State"),
+		base_str(agent_epoch_state_name(opened->state)), err));
+	return agent_report_sender(agent_opening_sender(in->opening), &report, err);
 }
 
 static int add_headers(struct agent_inbound *in, const struct bhttp_head *head, struct err *err)
@@ -62,7 +70,11 @@ int agent_inbound_call(struct agent_inbound *in, bool all, struct err *err)
 	TRY(base_str_copy(head->authority.n ? head->authority : STR("localhost"), host,
 		sizeof(host), "authority", err));
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%u", in->app->proxy->inbound_port);
-	const bool known = head->has_length || (all && in->decoder.trailers.n == 0);
+	const struct agent_sender *sender = agent_opening_sender(in->opening);
+	in->tells_level = sender->level != ENVELOPE_SENDER_NONE && sender->stated > sender->level;
+	/* What is known at the end only comes as a trailer, for which chunks are needed. */
+	const bool known =
+		!in->tells_level && (head->has_length || (all && in->decoder.trailers.n == 0));
 	const uint64_t length = head->has_length ? head->length : agent_pending_len(&in->body);
 	const struct http_call_request request = {.method = method,
 		.address = address,

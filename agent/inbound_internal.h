@@ -30,8 +30,10 @@ struct agent_inbound {
 	uint64_t taken;           /* bytes of the message */
 	bool waits;               /* for the key: no body is taken */
 	bool ended;               /* the message was complete while it waited */
+	bool opened;              /* the opening has its end */
 	bool over;                /* answered or cut */
 	bool is_head;             /* the method is HEAD */
+	bool tells_level;         /* in a trailer, what the header could not say yet */
 	struct buf plain;         /* Binary HTTP, for a moment */
 	struct bhttp_decoder decoder;
 	struct agent_pending body; /* for the function */

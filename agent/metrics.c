@@ -3,6 +3,7 @@
 #include "agent/app.h"
 #include "agent/keeperlink.h"
 #include "agent/kick.h"
+#include "agent/report.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 #include "pkg/kube/client.h"
@@ -26,9 +27,12 @@ static const char *const key_paths[] = {"cold", "warm", NULL};
 static const char *const store_events[] = {"hit", "miss", "evicted", "dropped", NULL};
 static const char *const action_results[] = {"ok", "failed", NULL};
 static const char *const lease_events[] = {"won", "lost", "renewed", "failed", NULL};
-static const char *const keeper_ops[] = {"open", "open-failed", "grant", "accept", NULL};
+static const char *const keeper_ops[] = {"open", "open-failed", "grant", "accept", "sign", NULL};
 static const char *const kick_events[] = {
 	"sent", "answered", "dropped", "failed", "received", NULL};
+/* In the order of enum agent_vouched and enum agent_sender_result. */
+static const char *const sender_results[AGENT_SENDER_RESULTS + 1] = {"verified", "unreadable",
+	"unknown", "issuer", "revoked", "no-answer", "none", "refused", NULL};
 static const char *const doubt_names[] = {"signature", "continuity", NULL};
 static const char *const class_names[] = {
 #define TEXT(name, text) text,
@@ -79,6 +83,7 @@ enum {
 	DOUBTS,
 	LOG_DROPPED,
 	EXPOSED,
+	SENDER,
 	DEFS
 };
 
@@ -155,6 +160,12 @@ static const struct metric_def defs[DEFS] = {
 	[EXPOSED] = {"functionkey_function_exposed",
 		"1 if the function behind inbound is reached on the pod's address as well.",
 		METRIC_GAUGE},
+	[SENDER] = {"functionkey_senders_total",
+		"Messages by the level that they were signed at, and whether the sender was "
+		"verified.",
+		METRIC_COUNTER,
+		.labels = {{"level", .values = agent_sender_levels},
+			{"result", .values = sender_results}}},
 	[LOG_DROPPED] = {"functionkey_log_dropped_total", "Log lines that could not be written.",
 		METRIC_COUNTER},
 };
@@ -250,6 +261,10 @@ static void read_openings(struct metrics *m, const struct agent_app *app)
 	FOLLOW(m, &defs[CACHE], s.cache.evicted, STR("evicted"));
 	FOLLOW(m, &defs[CACHE], s.cache.dropped, STR("dropped"));
 	metric_set(m, &defs[PARKED], (double)s.parked);
+	for (size_t i = 0; i < ENVELOPE_SENDER_COUNT; i++)
+		for (size_t j = 0; j < AGENT_SENDER_RESULTS; j++)
+			FOLLOW(m, &defs[SENDER], s.senders[i][j], base_str(agent_sender_levels[i]),
+				base_str(sender_results[j]));
 }
 
 static void read_senders(struct metrics *m, const struct agent_app *app)
@@ -321,6 +336,7 @@ static void read_keeper(
 	FOLLOW(m, &defs[KEEPER], k->open_failures, STR("open-failed"));
 	FOLLOW(m, &defs[KEEPER], k->grants, STR("grant"));
 	FOLLOW(m, &defs[KEEPER], k->accepts, STR("accept"));
+	FOLLOW(m, &defs[KEEPER], k->signatures, STR("sign"));
 	metric_set(m, &defs[KEEPER_LOCKED], k->memory_locked);
 	metric_set(m, &defs[KEEPER_SANDBOXED], k->sandboxed);
 	metric_set(m, &defs[KEEPER_EPOCHS], k->epochs);

@@ -8,6 +8,7 @@
 #include "agent/peer.h"
 #include "agent/phases.h"
 #include "agent/proxy.h"
+#include "agent/signer.h"
 #include "agent/supervisor.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
@@ -173,8 +174,12 @@ static int begin_replica(struct network *n, int64_t incarnation, struct err *err
 	agent_phases_begin(&n->phases, &n->app);
 	agent_endpoints_begin(n->endpoints);
 	(void)uv_timer_start(&n->again, settle, SETTLE_MS, SETTLE_EVERY_MS);
+	const struct agent_opening_policy policy = {
+		.require = (enum envelope_sender_level)n->app.options.require_sender,
+		.replay_s = n->app.options.replay_window_ns / NS_PER_S,
+		.senders = n->app.senders};
 	return agent_openings_new(
-		&n->app.core, n->app.envelope, n->app.replica, &n->app.openings, err);
+		&n->app.core, n->app.envelope, n->app.replica, &policy, &n->app.openings, err);
 }
 
 static void begin_or_stop(struct network *n, int64_t incarnation)
@@ -318,6 +323,7 @@ static int make_parts(struct network *n, struct err *err)
 	app->core.metrics = app->metrics;
 	TRY(agent_kicks_new(&app->core, &app->core.kicks, err));
 	TRY(agent_senders_new(&app->core, &sending, &app->senders, err));
+	TRY(agent_signer_new(&app->core, app->envelope, &app->signer, err));
 	TRY(agent_proxy_new(app, &app->proxy, err));
 	TRY(agent_local_new(app, &n->local, err));
 	TRY(agent_endpoints_new(app, &n->endpoints, err));
@@ -363,6 +369,7 @@ static void finish(struct network *n)
 	app->openings = agent_openings_free(app->openings);
 	n->endpoints = agent_endpoints_free(n->endpoints);
 	app->senders = agent_senders_free(app->senders);
+	app->signer = agent_signer_free(app->signer);
 	agent_phases_end(&n->phases);
 	app->replica = agent_replica_free(app->replica);
 	app->core.kicks = agent_kicks_free(app->core.kicks);

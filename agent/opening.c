@@ -32,7 +32,8 @@ struct agent_opening *agent_opening_free(struct agent_opening *o)
 	if (!o)
 		return NULL;
 	agent_opening_unpark(o);
-	envelope_opener_done(&o->opener);
+	agent_opening_sender_end(o);
+	envelope_signed_opener_done(&o->opener);
 	envelope_exchange_wipe(&o->exchange);
 	base_secret_wipe(&o->k);
 	base_buf_done(&o->in);
@@ -59,12 +60,19 @@ static int check_time(const struct agent_opening *o, struct err *err)
 		(unsigned long long)now - (unsigned long long)h->exp);
 }
 
+static int add_body(struct agent_opening *o, struct str bytes, struct buf *out, struct err *err)
+{
+	TRY(envelope_signed_opener_add(&o->opener, bytes, out, err));
+	return agent_opening_judge(o, err);
+}
+
 /* The secret is at hand: from here on plaintext can come. */
 static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
 {
 	const size_t at = o->message.body_at;
 
-	TRY(envelope_opener_begin(&o->opener, o->s->envelope, &o->message, &o->k, err));
+	TRY(agent_opening_minimum(o, err));
+	TRY(envelope_signed_opener_begin(&o->opener, &o->s->check, &o->message, &o->k, err));
 	if (o->kind == ENVELOPE_REQUEST)
 		TRY(envelope_exchange_of(
 			o->s->envelope, o->message.protected, &o->k, &o->exchange, err));
@@ -73,8 +81,8 @@ static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
 	TRY(check_time(o, err));
 	o->has_head = true;
 	o->state = AGENT_OPENING_BODY;
-	return envelope_opener_add(
-		&o->opener, base_str_n(o->in.data + at, o->in.len - at), out, err);
+	agent_opening_sender_begin(o);
+	return add_body(o, base_str_n(o->in.data + at, o->in.len - at), out, err);
 }
 
 static int find_and_begin(struct agent_opening *o, struct buf *out, struct err *err)
@@ -115,12 +123,16 @@ int agent_opening_add(struct agent_opening *o, struct str bytes, struct buf *out
 	if (o->state == AGENT_OPENING_HEAD)
 		return end_state(o, add_head(o, bytes, out, err));
 	if (o->state == AGENT_OPENING_BODY)
-		return end_state(o, envelope_opener_add(&o->opener, bytes, out, err));
+		return end_state(o, add_body(o, bytes, out, err));
 	return bad_state(err);
 }
 
 int agent_opening_resume(struct agent_opening *o, struct buf *out, struct err *err)
 {
+	if (o->state == AGENT_OPENING_JUDGED) {
+		o->state = AGENT_OPENING_BODY;
+		return end_state(o, agent_opening_judge(o, err));
+	}
 	if (o->state != AGENT_OPENING_KNOWN)
 		return bad_state(err);
 	if (o->why.class) {
@@ -134,13 +146,19 @@ int agent_opening_resume(struct agent_opening *o, struct buf *out, struct err *e
 	return end_state(o, find_and_begin(o, out, err));
 }
 
+static int end_body(struct agent_opening *o, struct buf *out, struct err *err)
+{
+	TRY(envelope_signed_opener_end(&o->opener, out, err));
+	return agent_opening_judge(o, err);
+}
+
 int agent_opening_end(struct agent_opening *o, struct buf *out, struct err *err)
 {
 	if (o->state == AGENT_OPENING_HEAD)
 		return end_state(o, REFUSE(err, TRUNCATED, "the message ends inside of its head"));
 	if (o->state != AGENT_OPENING_BODY)
 		return bad_state(err);
-	return end_state(o, envelope_opener_end(&o->opener, out, err));
+	return end_state(o, end_body(o, out, err));
 }
 
 const struct agent_opened *agent_opening_head(const struct agent_opening *o)
@@ -161,7 +179,8 @@ int64_t agent_opening_started_ns(const struct agent_opening *o)
 /* -- what all share -- */
 
 int agent_openings_new(struct agent_core *core, struct envelope_context *envelope,
-	struct agent_replica *replica, struct agent_openings **ret_openings, struct err *err)
+	struct agent_replica *replica, const struct agent_opening_policy *policy,
+	struct agent_openings **ret_openings, struct err *err)
 {
 	_cleanup_(agent_openings_free) struct agent_openings *s = base_alloc(1, sizeof(*s));
 
@@ -169,6 +188,15 @@ int agent_openings_new(struct agent_core *core, struct envelope_context *envelop
 		return FAIL(err, ERR_NOMEM, "openings");
 	s->core = core;
 	s->envelope = envelope;
+	s->policy = *policy;
+	TRY(envelope_verified_new(&core->env, AGENT_VERIFIED_MAX, &s->verified, err));
+	s->check = (struct envelope_sender_check){.ctx = envelope,
+		.pre = core->pre,
+		.verified = s->verified,
+		.minimum = policy->require};
+	if (policy->replay_s)
+		TRY(agent_replay_new(
+			&core->env, envelope, policy->replay_s, AGENT_REPLAY_MAX, &s->replay, err));
 	TAILQ_INIT(&s->parked);
 	s->tokens = AGENT_COLD_BURST;
 	s->filled_ns = base_boot_ns(&core->env);
@@ -197,6 +225,8 @@ struct agent_openings *agent_openings_free(struct agent_openings *s)
 	if (s->replica)
 		agent_replica_unwatch(s->replica, &s->watcher);
 	s->cache = envelope_cache_free(s->cache);
+	s->verified = envelope_verified_free(s->verified);
+	s->replay = agent_replay_free(s->replay);
 	if (!s->timer_open)
 		return base_free(s);
 	uv_close((uv_handle_t *)&s->timer, timer_closed);

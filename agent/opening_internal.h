@@ -3,6 +3,8 @@
 #define AGENT_OPENING_INTERNAL_H
 
 #include "agent/opening.h"
+#include "agent/replay.h"
+#include "pkg/envelope/signed.h"
 
 #include <sys/queue.h>
 
@@ -12,6 +14,8 @@ enum agent_opening_state {
 	AGENT_OPENING_ASKING, /* the keeper has been asked */
 	AGENT_OPENING_KNOWN,  /* k is at hand: resume */
 	AGENT_OPENING_BODY,
+	AGENT_OPENING_JUDGING, /* records that show who vouches for the sender may come */
+	AGENT_OPENING_JUDGED,  /* they came, or will not: resume */
 	AGENT_OPENING_DEAD
 };
 
@@ -34,7 +38,12 @@ struct agent_opening {
 	struct agent_opened opened;
 	struct envelope_cache_key cache_key;
 	struct secret k;
-	struct envelope_opener opener;
+	struct envelope_signed_opener opener;
+	struct agent_senders_waiter waiter;
+	struct agent_sender sender;
+	bool judged; /* the sender is known, and good enough */
+	bool taken;  /* the replay window has it under replay_key */
+	struct agent_replay_key replay_key;
 	struct envelope_exchange exchange; /* requests only */
 	struct err why;                    /* of a failed wait; class 0: it went well */
 };
@@ -44,7 +53,11 @@ struct agent_openings {
 	struct envelope_context *envelope;
 	struct agent_replica *replica;
 	struct agent_replica_watcher watcher;
+	struct agent_opening_policy policy;
 	struct envelope_cache *cache; /* NULL: nothing was opened yet */
+	struct envelope_verified *verified;
+	struct envelope_sender_check check;
+	struct agent_replay *replay; /* NULL: there is no window */
 	TAILQ_HEAD(agent_parked, agent_opening) parked;
 	uv_timer_t timer; /* of the parked, and of the cache */
 	bool timer_open;
@@ -65,5 +78,14 @@ void agent_opening_unpark(struct agent_opening *o);
 void agent_opening_keep_key(struct agent_opening *o);
 void agent_openings_tick(uv_timer_t *timer);
 void agent_openings_changed(void *ctx);
+
+/* -- opening_sender.c -- */
+
+void agent_opening_sender_begin(struct agent_opening *o); /* once the head is known */
+void agent_opening_sender_end(struct agent_opening *o);
+/* What the header states against what we ask for. SENDER_REQUIRED. */
+int agent_opening_minimum(struct agent_opening *o, struct err *err) must_check;
+/* After each piece: judges the sender as soon as he shows. 0 or AGENT_OPENING_WAIT. */
+int agent_opening_judge(struct agent_opening *o, struct err *err) must_check;
 
 #endif

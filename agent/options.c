@@ -1,6 +1,7 @@
 #include "agent/options.h"
 
 #include "agent/outbound_targets.h"
+#include "agent/report.h"
 #include "crds/endpoint.h"
 #include "pkg/base/env.h"
 #include "pkg/base/log.h"
@@ -66,6 +67,15 @@ static const struct option_def network_rows[] = {
 		1 * NS_PER_S, 3600 * NS_PER_S, "Time between renewals, and between tries."),
 	OPTION_ENUM(T, continuity, "continuity", "FUNCTIONKEY_CONTINUITY", "warn", continuities,
 		"What to do with a recipient's key that does not continue the one before."),
+	OPTION_ENUM(T, sender, "sender", "FUNCTIONKEY_SENDER", "none", agent_sender_levels,
+		"How messages are signed: not at all; once for each recipient and minute; each."),
+	OPTION_ENUM(T, require_sender, "require-sender", "FUNCTIONKEY_REQUIRE_SENDER", "none",
+		agent_sender_levels,
+		"How messages must be signed, by a sender who was verified, to be opened."),
+	OPTION_DURATION(T, replay_window_ns, "replay-window", "FUNCTIONKEY_REPLAY_WINDOW", "0s", 0,
+		24 * 3600 * NS_PER_S,
+		"How long this replica refuses a message that it has delivered before; older ones "
+		"are refused as well. 0s: neither."),
 	OPTION_BOOL(T, reuse_keys, "reuse-keys", "FUNCTIONKEY_REUSE_KEYS", "true",
 		"Whether messages to the same recipients share a content secret for up to 60 s "
 		"(each has a key of its own from it). Without, each message costs a "

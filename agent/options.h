@@ -29,6 +29,8 @@ struct agent_options {
 	int64_t lease_duration_ns, lease_deadline_ns, lease_retry_ns;
 	int log_level, log_format;
 	int continuity;
+	int sender, require_sender; /* enum envelope_sender_level */
+	int64_t replay_window_ns;   /* 0: none */
 	bool reuse_keys;
 	char kubeconfig[512]; /* empty: the Pod's own files */
 };

@@ -18,6 +18,7 @@ static void over(struct agent_outbound *o)
 	agent_proxy_no_refresh(o->app->proxy, &o->refresh);
 	agent_senders_cancel(o->app->senders, &o->waiter);
 	o->call = http_call_free(o->call);
+	o->sealing = agent_sealing_free(o->sealing);
 }
 
 void agent_outbound_good(struct agent_outbound *o)
@@ -267,9 +268,7 @@ static void on_gone(void *ctx, struct http_request *r)
 	over(o);
 	agent_fields_done(&o->fields);
 	base_buf_wipe(&o->plain);
-	envelope_sealer_done(&o->sealer);
 	agent_pending_done(&o->up);
-	envelope_exchange_wipe(&o->exchange);
 	agent_reply_done(&o->reply);
 	base_free(o);
 }

@@ -5,17 +5,26 @@
 #include "agent/answer.h"
 #include "agent/encrypt.h"
 #include "agent/outbound.h"
+#include "agent/sealing.h"
 
 /* How long newer keys are waited for, after a recipient refused ours. */
 #define AGENT_REFRESH_NS (3 * NS_PER_S)
 
 enum agent_outbound_state {
-	AGENT_OUTBOUND_HOLDING,    /* the body is held: it becomes a whole message */
-	AGENT_OUTBOUND_FINDING,    /* recipients are sought; no body is taken */
-	AGENT_OUTBOUND_CALLING,    /* the peer is asked; of a stream, the body goes there */
+	AGENT_OUTBOUND_HOLDING, /* the body is held: it becomes a whole message */
+	AGENT_OUTBOUND_FINDING, /* recipients are sought, or the keeper signs; no body is taken */
+	AGENT_OUTBOUND_CALLING, /* the peer is asked; of a stream, the body goes there */
 	AGENT_OUTBOUND_REFRESHING, /* newer keys may come */
 	AGENT_OUTBOUND_ANSWERING,  /* the answer is complete here, not there */
 	AGENT_OUTBOUND_OVER        /* answered, refused, or cut */
+};
+
+/* Each may have to wait for the keeper. */
+enum agent_outbound_step {
+	AGENT_OUTBOUND_BEGIN,
+	AGENT_OUTBOUND_BODY, /* whole requests; the head of streams */
+	AGENT_OUTBOUND_END,
+	AGENT_OUTBOUND_SEALED
 };
 
 /* The answer on its way back: sealed, opened, decoded. */
@@ -54,11 +63,11 @@ struct agent_outbound {
 	char authority[160];
 	struct bhttp_encoder encoder;
 	struct buf plain; /* Binary HTTP: all of a whole request, a piece of a stream */
-	struct envelope_sealer sealer;
-	struct agent_pending up; /* sealed, for the peer */
-	size_t sent;             /* of a whole request: bytes that the peer's agent was given */
+	struct agent_sealing *sealing;
+	enum agent_outbound_step next; /* of sealing, what is not done yet */
+	struct agent_pending up;       /* sealed, for the peer */
+	size_t sent; /* of a whole request: bytes that the peer's agent was given */
 	bool up_complete;
-	struct envelope_exchange exchange;
 	struct http_call *call;
 	struct agent_recipient_keys sealed_to;
 	struct agent_reply reply;

@@ -136,7 +136,8 @@ static int begin_opening(struct agent_outbound *o, struct err *err)
 
 	if (envelope_parse(base_buf_str(&reply->in), &m, &why) < 0)
 		return why.class == ERR_NOT_READY ? 0 : agent_answer_refused(&why, err);
-	TRY(envelope_response_secret(o->app->envelope, &o->exchange, &m.header, &k, err));
+	TRY(envelope_response_secret(
+		o->app->envelope, agent_sealing_exchange(o->sealing), &m.header, &k, err));
 	TRY(envelope_opener_begin(&reply->opener, o->app->envelope, &m, &k, err));
 	reply->opening = true;
 	reply->stream = m.header.mode == ENVELOPE_STREAM;

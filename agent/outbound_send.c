@@ -66,54 +66,108 @@ static int call_peer(struct agent_outbound *o, struct err *err)
 
 /* -- sealing -- */
 
-static int fill_header(struct agent_outbound *o, const struct agent_recipients *to,
-	struct envelope_header *h, const struct secret **ret_k, struct err *err)
+static void signed_by_keeper(void *ctx);
+
+/* What was done just now is done, or will be when the keeper has signed. */
+static int stepped(struct agent_outbound *o, int r)
 {
-	h->kind = ENVELOPE_REQUEST;
-	h->type = STR(AGENT_BHTTP);
-	TRY(envelope_header_fresh(o->app->envelope, h, err));
-	TRY(agent_senders_window(o->app->senders, to, h, ret_k, err));
+	if (r >= 0)
+		o->next++;
+	return r;
+}
+
+static int begin(struct agent_outbound *o, const struct agent_recipients *to,
+	const struct envelope_header *like, struct err *err)
+{
+	const enum envelope_sender_level level = (enum envelope_sender_level)o->app->options.sender;
+
 	o->sealed_to = agent_recipients_keys(to);
-	return 0;
-}
-
-/* What its answer will be sealed under, from the head that was made just now. */
-static int keep_exchange(struct agent_outbound *o, const struct secret *k, struct err *err)
-{
-	struct envelope_message m;
-
-	TRY(envelope_parse(base_buf_str(&o->up.b), &m, err));
-	return envelope_exchange_of(o->app->envelope, m.protected, k, &o->exchange, err);
-}
-
-static int seal_whole(struct agent_outbound *o, const struct agent_recipients *to, struct err *err)
-{
-	struct envelope_header h = {
-		.mode = ENVELOPE_WHOLE, .has_length = true, .length = o->plain.len};
-	const struct secret *k = NULL;
-
 	o->up.at = 0;
 	base_buf_clear(&o->up.b);
-	TRY(fill_header(o, to, &h, &k, err));
-	TRY(envelope_body_seal(o->app->envelope, &h, k, base_buf_str(&o->plain), &o->up.b, err));
-	TRY(keep_exchange(o, k, err));
+	o->sealing = agent_sealing_free(o->sealing);
+	TRY(agent_sealing_new(o->app, level, signed_by_keeper, o, &o->sealing, err));
+	return agent_sealing_begin(o->sealing, to, like, &o->up.b, err);
+}
+
+static int begin_whole(struct agent_outbound *o, const struct agent_recipients *to, struct err *err)
+{
+	const struct envelope_header like = {.mode = ENVELOPE_WHOLE,
+		.kind = ENVELOPE_REQUEST,
+		.type = STR(AGENT_BHTTP),
+		.has_length = true,
+		.length = o->plain.len};
+	uint8_t *unused = NULL;
+
+	if (o->plain.len > AGENT_ROOM_SMALL)
+		TRY(base_buf_room(&o->up.b, ENVELOPE_MESSAGE_MAX - o->up.b.len, &unused, err));
+	return begin(o, to, &like, err);
+}
+
+/* 0: the peer is asked; or AGENT_SEALING_WAIT. to: where it has not begun. */
+static int seal_whole(struct agent_outbound *o, const struct agent_recipients *to, struct err *err)
+{
+	int r = 0;
+
+	if (o->next == AGENT_OUTBOUND_BEGIN)
+		r = stepped(o, begin_whole(o, to, err));
+	if (r == 0 && o->next == AGENT_OUTBOUND_BODY)
+		r = stepped(
+			o, agent_sealing_add(o->sealing, base_buf_str(&o->plain), &o->up.b, err));
+	if (r == 0 && o->next == AGENT_OUTBOUND_END)
+		r = stepped(o, agent_sealing_end(o->sealing, &o->up.b, err));
+	if (r != 0)
+		return r;
 	o->up_complete = true;
+	o->state = AGENT_OUTBOUND_CALLING;
 	return call_peer(o, err);
 }
 
+/* As seal_whole. */
 static int begin_stream(
 	struct agent_outbound *o, const struct agent_recipients *to, struct err *err)
 {
-	struct envelope_header h = {.mode = ENVELOPE_STREAM};
-	const struct secret *k = NULL;
+	const struct envelope_header like = {
+		.mode = ENVELOPE_STREAM, .kind = ENVELOPE_REQUEST, .type = STR(AGENT_BHTTP)};
 
-	TRY(fill_header(o, to, &h, &k, err));
-	TRY(envelope_sealer_begin(&o->sealer, o->app->envelope, &h, k, &o->up.b, err));
-	TRY(keep_exchange(o, k, err));
+	if (o->next == AGENT_OUTBOUND_BEGIN) {
+		const int r = stepped(o, begin(o, to, &like, err));
+		if (r != 0)
+			return r;
+	}
+	o->next = AGENT_OUTBOUND_END;
 	if (bhttp_encode_head(&o->encoder, &o->head, &o->plain, err) < 0)
 		return REFUSE_AS(err, MALFORMED, "the request is not one that can be carried");
-	TRY(envelope_sealer_add(&o->sealer, base_buf_str(&o->plain), &o->up.b, err));
-	return call_peer(o, err);
+	TRY(agent_sealing_add(o->sealing, base_buf_str(&o->plain), &o->up.b, err));
+	o->state = AGENT_OUTBOUND_CALLING;
+	TRY(call_peer(o, err));
+	return o->ended ? agent_outbound_end(o, err) : 0;
+}
+
+static void end_stream(struct agent_outbound *o)
+{
+	o->up_complete = true;
+	http_call_resume(o->call);
+}
+
+static int go_on(struct agent_outbound *o, struct err *err)
+{
+	TRY(agent_sealing_resume(o->sealing, &o->up.b, err));
+	if (!o->stream)
+		return seal_whole(o, NULL, err);
+	if (o->next < AGENT_OUTBOUND_END)
+		return begin_stream(o, NULL, err);
+	end_stream(o);
+	return 0;
+}
+
+static void signed_by_keeper(void *ctx)
+{
+	struct agent_outbound *o = ctx;
+	struct err err = {0};
+
+	if (go_on(o, &err) < 0)
+		agent_outbound_bad(o, &err);
+	http_resume(o->r);
 }
 
 /* Whether keys that a recipient refused have been replaced, and by no more than there were. */
@@ -140,16 +194,13 @@ int agent_outbound_go(struct agent_outbound *o, struct err *err)
 		r = check_newer(o, to, err);
 	if (r != 0)
 		return r;
-	o->state = AGENT_OUTBOUND_CALLING;
-	if (!o->stream)
-		return seal_whole(o, to, err);
-	TRY(begin_stream(o, to, err));
-	return o->ended ? agent_outbound_end(o, err) : 0;
+	o->next = AGENT_OUTBOUND_BEGIN;
+	return o->stream ? begin_stream(o, to, err) : seal_whole(o, to, err);
 }
 
 static int seal_piece(struct agent_outbound *o, struct err *err)
 {
-	TRY(envelope_sealer_add(&o->sealer, base_buf_str(&o->plain), &o->up.b, err));
+	TRY(agent_sealing_add(o->sealing, base_buf_str(&o->plain), &o->up.b, err));
 	http_call_resume(o->call);
 	return 0;
 }
@@ -184,9 +235,9 @@ int agent_outbound_end(struct agent_outbound *o, struct err *err)
 	TRY(take_trailers(o, &trailers, err));
 	base_buf_clear(&o->plain);
 	TRY(bhttp_encode_end(&o->encoder, &trailers.v, &o->plain, err));
-	TRY(envelope_sealer_add(&o->sealer, base_buf_str(&o->plain), &o->up.b, err));
-	TRY(envelope_sealer_end(&o->sealer, &o->up.b, err));
-	o->up_complete = true;
-	http_call_resume(o->call);
-	return 0;
+	TRY(agent_sealing_add(o->sealing, base_buf_str(&o->plain), &o->up.b, err));
+	const int r = stepped(o, agent_sealing_end(o->sealing, &o->up.b, err));
+	if (r == 0)
+		end_stream(o);
+	return r;
 }

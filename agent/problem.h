@@ -10,25 +10,27 @@
 #include "pkg/base/str.h"
 
 /* name, HTTP status, class, type, title, seconds for Retry-After (0: none) */
-#define AGENT_PROBLEMS(X)                                                                         \
-	X(MALFORMED, 400, INVALID, "malformed", "The request or message is not well-formed", 0)   \
-	X(UNKNOWN_RECIPIENT, 404, NOT_FOUND, "unknown-recipient",                                 \
-		"No revision of that function is known", 0)                                       \
-	X(NO_HOLDER, 503, NO_KEY, "no-holder", "No replica holds a key of that function", 5)      \
-	X(NOT_READY, 503, NOT_READY, "not-ready", "Not yet: try again", 1)                        \
-	X(STALE_EPOCH, 409, CONFLICT, "stale-epoch", "The key was replaced", 0)                   \
-	X(NO_KEY, 410, NO_KEY, "no-key", "The key of that message is gone", 0)                    \
-	X(WRONG_RECIPIENT, 422, NO_KEY, "wrong-recipient", "The message is for others", 0)        \
-	X(TAMPERED, 422, TAMPERED, "tampered", "The message was altered", 0)                      \
-	X(UNTRUSTED, 502, TAMPERED, "untrusted-record", "The recipient's record is not genuine",  \
-		0)                                                                                \
-	X(TOO_LARGE, 413, TOO_LARGE, "too-large", "Larger than allowed", 0)                       \
-	X(DENIED, 403, DENIED, "denied", "Not allowed here", 0)                                   \
-	X(CANNOT_OPEN, 400, INVALID, "cannot-open", "The request cannot be opened", 0)            \
-	X(UPGRADE, 501, INVALID, "upgrade", "Protocol upgrades are not carried", 0)               \
-	X(UNREACHABLE, 502, TRANSIENT, "unreachable", "The recipient did not answer properly", 1) \
-	X(INTERNAL, 500, TERMINAL, "internal", "The agent failed", 0)                             \
-	X(EXPIRED, 410, EXPIRED, "expired", "The message is too old for its sender", 0)
+#define AGENT_PROBLEMS(X)                                                                          \
+	X(MALFORMED, 400, INVALID, "malformed", "The request or message is not well-formed", 0)    \
+	X(UNKNOWN_RECIPIENT, 404, NOT_FOUND, "unknown-recipient",                                  \
+		"No revision of that function is known", 0)                                        \
+	X(NO_HOLDER, 503, NO_KEY, "no-holder", "No replica holds a key of that function", 5)       \
+	X(NOT_READY, 503, NOT_READY, "not-ready", "Not yet: try again", 1)                         \
+	X(STALE_EPOCH, 409, CONFLICT, "stale-epoch", "The key was replaced", 0)                    \
+	X(NO_KEY, 410, NO_KEY, "no-key", "The key of that message is gone", 0)                     \
+	X(WRONG_RECIPIENT, 422, NO_KEY, "wrong-recipient", "The message is for others", 0)         \
+	X(TAMPERED, 422, TAMPERED, "tampered", "The message was altered", 0)                       \
+	X(UNTRUSTED, 502, TAMPERED, "untrusted-record", "The recipient's record is not genuine",   \
+		0)                                                                                 \
+	X(TOO_LARGE, 413, TOO_LARGE, "too-large", "Larger than allowed", 0)                        \
+	X(DENIED, 403, DENIED, "denied", "Not allowed here", 0)                                    \
+	X(CANNOT_OPEN, 400, INVALID, "cannot-open", "The request cannot be opened", 0)             \
+	X(UPGRADE, 501, INVALID, "upgrade", "Protocol upgrades are not carried", 0)                \
+	X(UNREACHABLE, 502, TRANSIENT, "unreachable", "The recipient did not answer properly", 1)  \
+	X(INTERNAL, 500, TERMINAL, "internal", "The agent failed", 0)                              \
+	X(EXPIRED, 410, EXPIRED, "expired", "The message is too old for its sender", 0)            \
+	X(SENDER_REQUIRED, 403, DENIED, "sender-required", "The sender is not verified enough", 0) \
+	X(REPLAYED, 409, CONFLICT, "replayed", "The message came already", 0)
 
 enum agent_problem {
 	AGENT_PROBLEM_NONE,

@@ -124,7 +124,7 @@ static void tick(uv_timer_t *timer)
 	}
 }
 
-static void keep_ticking(struct agent_senders *s)
+void agent_senders_keep_ticking(struct agent_senders *s)
 {
 	if (s->ticking)
 		return;
@@ -147,6 +147,11 @@ static bool is_name(struct str s, size_t max, bool dns)
 			return false;
 	}
 	return true;
+}
+
+bool agent_senders_names(struct str ns, struct str function)
+{
+	return is_name(ns, AGENT_NS_MAX, true) && is_name(function, AGENT_FN_MAX, false);
 }
 
 static int function_of(struct agent_senders *s, struct str ns, struct str function,
@@ -212,6 +217,16 @@ static int choose(struct agent_senders *s, const struct agent_sender_watch *w,
 	return agent_recipients_choose(&chooser, records, n, f->function, &f->to, err);
 }
 
+int agent_senders_wait(struct agent_senders *s, struct agent_senders_waiter *w, struct err *err)
+{
+	if (s->waiting >= AGENT_SENDERS_WAITING_MAX)
+		return REFUSE_AS(err, NOT_READY, "too many messages wait for keys");
+	w->waiting = true;
+	s->waiting++;
+	TAILQ_INSERT_TAIL(&s->waiters, w, link);
+	return AGENT_SENDERS_WAIT;
+}
+
 static int not_synced(struct agent_senders *s, const struct agent_sender_watch *w,
 	struct agent_senders_waiter *waiter, struct err *err)
 {
@@ -231,12 +246,7 @@ static int not_synced(struct agent_senders *s, const struct agent_sender_watch *
 	if (now >= waiter->until_ns)
 		return REFUSE_AS(err, NOT_READY, "the keys of namespace %s are not known yet: %s",
 			w->ns, w->trouble.class ? w->trouble.msg : "no answer of the API server");
-	if (s->waiting >= AGENT_SENDERS_WAITING_MAX)
-		return REFUSE_AS(err, NOT_READY, "too many messages wait for keys");
-	waiter->waiting = true;
-	s->waiting++;
-	TAILQ_INSERT_TAIL(&s->waiters, waiter, link);
-	return AGENT_SENDERS_WAIT;
+	return agent_senders_wait(s, waiter, err);
 }
 
 int agent_senders_find(struct agent_senders *s, struct str ns, struct str function,
@@ -245,10 +255,10 @@ int agent_senders_find(struct agent_senders *s, struct str ns, struct str functi
 	struct agent_sender_watch *watch = NULL;
 	struct agent_sender_function *f = NULL;
 
-	if (!is_name(ns, AGENT_NS_MAX, true) || !is_name(function, AGENT_FN_MAX, false))
+	if (!agent_senders_names(ns, function))
 		return REFUSE_AS(err, MALFORMED, "a function is named [namespace/]function");
 	TRY(agent_senders_watch(s, ns, function, &watch, err));
-	keep_ticking(s);
+	agent_senders_keep_ticking(s);
 	if (!kube_informer_synced(watch->informer))
 		return not_synced(s, watch, w, err);
 	TRY(function_of(s, ns, function, &f, err));
@@ -286,6 +296,26 @@ int agent_senders_window(struct agent_senders *s, const struct agent_recipients 
 	if (s->options.no_windows)
 		envelope_window_drop_all(s->windows);
 	return envelope_window_use(s->windows, targets, h, ret_k, err);
+}
+
+const struct pre_signature *agent_senders_origin(
+	const struct agent_senders *s, const uint8_t cert_hash[static ENVELOPE_HASH_LEN])
+{
+	return s->windows ? envelope_window_origin(s->windows, cert_hash) : NULL;
+}
+
+int agent_senders_origin_signing(struct agent_senders *s, struct envelope_context *envelope,
+	const uint8_t cert_hash[static ENVELOPE_HASH_LEN], struct envelope_signing *ret,
+	struct err *err)
+{
+	return envelope_window_origin_signing(s->windows, envelope, cert_hash, ret, err);
+}
+
+void agent_senders_set_origin(struct agent_senders *s, const struct envelope_signing *signing,
+	const struct pre_signature *signature)
+{
+	if (s->windows)
+		(void)envelope_window_set_origin(s->windows, signing, signature);
 }
 
 /* -- what is shown -- */

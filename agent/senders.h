@@ -23,6 +23,9 @@
 #define AGENT_SENDERS_WAIT_NS       (5 * NS_PER_S)
 #define AGENT_SENDERS_LOST_NS       (5 * NS_PER_S)
 #define AGENT_SENDERS_IDLE_NS       (600 * NS_PER_S)
+#define AGENT_SENDER_NAME_MAX       (63 + 1 + 63) /* "<namespace>/<function>" */
+#define AGENT_SENDERS_VOUCH_NS      (1 * NS_PER_S)
+#define AGENT_SENDERS_VOUCHERS_MAX  16 /* watches of functions that only send to us */
 
 struct agent_senders;
 
@@ -63,6 +66,38 @@ void agent_senders_cancel(struct agent_senders *s, struct agent_senders_waiter *
  */
 int agent_senders_window(struct agent_senders *s, const struct agent_recipients *to,
 	struct envelope_header *h, const struct secret **ret_k, struct err *err) must_check;
+
+/* The signature of level origin that belongs to the window which agent_senders_window gave last;
+ * what to sign where it has none (NULL); and keeping it. As in pkg/envelope/window.h. */
+const struct pre_signature *agent_senders_origin(
+	const struct agent_senders *s, const uint8_t cert_hash[static ENVELOPE_HASH_LEN]);
+int agent_senders_origin_signing(struct agent_senders *s, struct envelope_context *envelope,
+	const uint8_t cert_hash[static ENVELOPE_HASH_LEN], struct envelope_signing *ret,
+	struct err *err) must_check;
+void agent_senders_set_origin(struct agent_senders *s, const struct envelope_signing *signing,
+	const struct pre_signature *signature);
+
+/* Whether a certificate's issuer is, or was, a leader of the revision that it names. */
+enum agent_vouched {
+	AGENT_VOUCHED,
+	AGENT_VOUCH_UNREADABLE, /* we may not read that namespace's records */
+	AGENT_VOUCH_UNKNOWN,    /* there is no such record */
+	AGENT_VOUCH_ISSUER,     /* the record does not know the issuer */
+	AGENT_VOUCH_REVOKED,    /* the pod was revoked */
+	AGENT_VOUCH_NO_ANSWER,  /* the API server does not answer now */
+	AGENT_VOUCH_COUNT
+};
+
+/* By the Leader record of the certificate's namespace, function and revision; NULL: none. Pure. */
+enum agent_vouched agent_vouch_judge(
+	const struct crds_functionkey *record, const struct envelope_sender_cert *cert);
+
+/* Judges it by the records that are at hand, or will be: AGENT_SENDERS_WAIT as in
+ * agent_senders_find, for AGENT_SENDERS_VOUCH_NS at most. Whoever sends us messages chooses what is
+ * looked for here, so that only a few watches are for that. */
+int agent_senders_vouch(struct agent_senders *s, const struct envelope_sender_cert *cert,
+	struct agent_senders_waiter *w, enum agent_vouched *ret_vouched, struct err *err)
+	must_check;
 
 /* For /v1/status and metrics. */
 struct agent_senders_stats {

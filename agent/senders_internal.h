@@ -17,6 +17,8 @@ struct agent_sender_watch {
 	struct kube_informer *informer;
 	size_t by_function; /* index */
 	int64_t used_ns;
+	bool voucher;       /* nothing was sealed to it: it shows who vouches for senders */
+	int64_t gave_up_ns; /* when somebody last waited for it in vain; 0: never */
 	int64_t lost_ns;    /* since when it does not watch; 0: it does, or never did */
 	struct err trouble; /* the last; class 0: none since it was in sync */
 };
@@ -52,6 +54,16 @@ struct agent_senders {
 /* The watch that serves a function: a new one if there is none. NOT_READY: too many. */
 int agent_senders_watch(struct agent_senders *s, struct str ns, struct str function,
 	struct agent_sender_watch **ret_watch, struct err *err) must_check;
+/* As agent_senders_watch, of what only sends to us. */
+int agent_senders_voucher(struct agent_senders *s, struct str ns, struct str function,
+	struct agent_sender_watch **ret_watch, struct err *err) must_check;
+/* Whether these are names of a namespace and a function: what comes from outside is checked before
+ * it gets into requests. */
+bool agent_senders_names(struct str ns, struct str function);
+/* The waiter stands in the queue. NOT_READY: it is full. */
+int agent_senders_wait(struct agent_senders *s, struct agent_senders_waiter *w, struct err *err)
+	must_check;
+void agent_senders_keep_ticking(struct agent_senders *s);
 /* NULL if there is none. */
 struct agent_sender_watch *agent_senders_watch_find(
 	const struct agent_senders *s, struct str ns, struct str function);

@@ -169,6 +169,45 @@ int agent_senders_watch(struct agent_senders *s, struct str ns, struct str funct
 		TRY(add(s, ns, wide ? STR("") : function, &w, err));
 	}
 	w->used_ns = base_boot_ns(&s->core->env);
+	w->voucher = false;
+	*ret_watch = w;
+	return 0;
+}
+
+/* The place of the voucher that was not used for longest, if that is a while. */
+static int make_voucher_room(struct agent_senders *s, struct err *err)
+{
+	struct agent_sender_watch *oldest = NULL;
+	struct str key = STR_NULL;
+	void *value = NULL;
+	size_t n = 0;
+
+	for (size_t at = 0; base_map_next(s->watches, &at, &key, &value);) {
+		struct agent_sender_watch *w = value;
+		n += w->voucher;
+		if (w->voucher && (!oldest || w->used_ns < oldest->used_ns))
+			oldest = w;
+	}
+	if (n < AGENT_SENDERS_VOUCHERS_MAX)
+		return 0;
+	if (base_boot_ns(&s->core->env) - oldest->used_ns < 10 * NS_PER_S)
+		return REFUSE_AS(err, NOT_READY, "too many functions send at once");
+	agent_sender_watch_remove(s, oldest);
+	return 0;
+}
+
+int agent_senders_voucher(struct agent_senders *s, struct str ns, struct str function,
+	struct agent_sender_watch **ret_watch, struct err *err)
+{
+	struct agent_sender_watch *w = agent_senders_watch_find(s, ns, function);
+
+	if (!w) {
+		TRY(make_voucher_room(s, err));
+		const bool wide = narrow_of(s, ns) >= AGENT_SENDERS_NARROW_MAX;
+		TRY(add(s, ns, wide ? STR("") : function, &w, err));
+		w->voucher = true;
+	}
+	w->used_ns = base_boot_ns(&s->core->env);
 	*ret_watch = w;
 	return 0;
 }

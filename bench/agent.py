@@ -233,6 +233,13 @@ def measure(world, work):
     load(sender, encrypt, 8, 0, many, sealed)
     rates("decrypt.window.1", opener, "/v1/decrypt", 1, sealed, warm, "key window")
     rates("decrypt.window.64", opener, "/v1/decrypt", 64, sealed, wide, "key window")
+    # Mostly the keepers' signatures, which wait for each other.
+    for level in ("origin", "message"):
+        rates(f"encrypt.{level}.64", sender, f"{encrypt}&sender={level}", 64, small, {},
+              f"key window, signed at level {level}")
+        load(sender, f"{encrypt}&sender={level}", 8, 0, many, sealed)
+        rates(f"decrypt.{level}.64", opener, "/v1/decrypt", 64, sealed, {},
+              f"key window, signed at level {level}, sender verified")
     cold(fresh, opener, many, work)
     bulks(sender, opener, work)
     starts(world, second)

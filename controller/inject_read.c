@@ -277,6 +277,18 @@ static int read_labels(struct reader *r, void *into, struct err *err)
 	return read_members(r, members, ARRAY_LEN(members), into, err);
 }
 
+/* What the agent reads by itself: manifests/base/agent.yaml. */
+static bool is_agents(struct str key)
+{
+	static const char *const keys[] = {OURS "inbound", OURS "outbound", OURS "sender",
+		OURS "require-sender", OURS "replay-window"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (base_str_eq(key, base_str(keys[i])))
+			return true;
+	return false;
+}
+
 static int note(
 	struct reader *r, struct controller_inject_review *review, struct str key, struct err *err)
 {
@@ -284,8 +296,7 @@ static int note(
 		return read_text(r, &review->containers_note, err);
 	if (base_str_eq(key, STR(OURS "next")))
 		return read_text(r, &review->next_note, err);
-	/* The agent reads these by itself: manifests/base/agent.yaml. */
-	if (base_str_eq(key, STR(OURS "inbound")) || base_str_eq(key, STR(OURS "outbound")))
+	if (is_agents(key))
 		return kube_json_skip(&r->json, err);
 	if (base_str_starts(key, STR(OURS)) && review->unknown_len < INJECT_WARNINGS_MAX)
 		TRY(base_arena_str(r->arena, key, &review->unknown[review->unknown_len++], err));

@@ -100,6 +100,9 @@ static const struct row rows[] = {
 		SAMPLE_POD("\"name\":\"s\",\"annotations\":{\"functionkey.dev/containers\":\" app "
 			   ", prepare,,gone\",\"functionkey.dev/next\":\"n\","
 			   "\"functionkey.dev/inbound\":\"80\","
+			   "\"functionkey.dev/sender\":\"origin\","
+			   "\"functionkey.dev/require-sender\":\"none\","
+			   "\"functionkey.dev/replay-window\":\"60s\","
 			   "\"functionkey.dev/outbound\":\"a\"}," SAMPLE_OPTED(""),
 			"\"volumes\":[{\"name\":\"functionkey-token\"},{\"name\":\"d\"}],"
 			"\"initContainers\":[{\"name\":\"other\"},{\"name\":\"prepare\",\"env\":["

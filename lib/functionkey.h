@@ -197,7 +197,7 @@ struct functionkey_info {
 	char name[320];          /* whom it was sealed to: namespace/revision */
 	char media_type[256];    /* of the plaintext */
 	int sender_level;        /* enum functionkey_level */
-	char sender_cluster[64]; /* UID of the namespace kube-system */
+	char sender_cluster[64]; /* UID of the sender's Leader record */
 	char sender_namespace[64];
 	char sender_function[64];
 	char sender_revision[256];

@@ -66,7 +66,7 @@ class Agent:
         self.config = self.config or self.world.kubeconfig(self.pod, self.home)
         labels, owner = self.pod["metadata"]["labels"], self.pod["metadata"]["ownerReferences"][0]
         env = {
-            "POD_NAME": self.name, "POD_NAMESPACE": NAMESPACE,
+            "POD_NAME": self.name, "POD_NAMESPACE": self.world.namespace,
             "POD_UID": self.pod["metadata"]["uid"], "POD_IP": "127.0.0.1",
             "FUNCTIONKEY_REVISION": labels["functionkey.dev/revision"],
             "FUNCTIONKEY_FUNCTION": labels["functionkey.dev/function"],
@@ -197,6 +197,8 @@ def free_port(port):
 
 
 class World:
+    namespace = NAMESPACE
+
     def __init__(self, cluster, binaries=None):
         self.cluster = cluster
         self.port = 20000 + os.getpid() % 10000  # two runs on one machine keep apart
@@ -213,7 +215,7 @@ class World:
         return run.stdout
 
     def get(self, kind, name):
-        return json.loads(self.kubectl("-n", NAMESPACE, "get", kind, name, "-o", "json"))
+        return json.loads(self.kubectl("-n", self.namespace, "get", kind, name, "-o", "json"))
 
     def apply(self, *objects):
         self.kubectl("apply", "-f", "-", given=json.dumps(
@@ -227,13 +229,13 @@ class World:
         self.kubectl("wait", "--for=condition=Established", "crd/functionkeys.functionkey.dev")
         self.apply(
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}},
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
             {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-             "metadata": {"name": "functionkey-agent", "namespace": NAMESPACE},
+             "metadata": {"name": "functionkey-agent", "namespace": self.namespace},
              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
                          "name": "functionkey-agent"},
              "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io",
-                           "name": f"system:serviceaccounts:{NAMESPACE}"}]})
+                           "name": f"system:serviceaccounts:{self.namespace}"}]})
         wait_for("service account", lambda: self.get("serviceaccount", "default"))
 
     def revision(self, function, revision, replicas, **spec):
@@ -241,7 +243,7 @@ class World:
         labels = {"app": function, "functionkey.dev/revision": revision,
                   "functionkey.dev/function": function}
         owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet",
-                 "metadata": {"name": revision, "namespace": NAMESPACE},
+                 "metadata": {"name": revision, "namespace": self.namespace},
                  "spec": {"replicas": replicas, "selector": {"matchLabels": labels},
                           "template": {"metadata": {"labels": labels}, "spec": {
                               "nodeName": NODE,
@@ -250,7 +252,7 @@ class World:
         self.apply(owner)
         uid = self.get("replicaset", revision)["metadata"]["uid"]
         self.apply({"apiVersion": "functionkey.dev/v1alpha1", "kind": "FunctionKey",
-                    "metadata": {"name": revision, "namespace": NAMESPACE,
+                    "metadata": {"name": revision, "namespace": self.namespace,
                                  "labels": {"functionkey.dev/for": revision,
                                             "functionkey.dev/revision": revision,
                                             "functionkey.dev/function": function,
@@ -261,17 +263,17 @@ class World:
                     "spec": {"role": "Leader", "revision": revision, "function": function,
                              "scheme": "umbral-secp256k1", **spec}},
                    {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-                    "metadata": {"name": f"fk-{revision}", "namespace": NAMESPACE}, "spec": {}})
+                    "metadata": {"name": f"fk-{revision}", "namespace": self.namespace}, "spec": {}})
         return [self.agent(pod) for pod in self.pods(revision, replicas)]
 
     def pods(self, revision, count):
         def list_pods():
-            listed = json.loads(self.kubectl("-n", NAMESPACE, "get", "pods", "-o", "json", "-l",
+            listed = json.loads(self.kubectl("-n", self.namespace, "get", "pods", "-o", "json", "-l",
                                              f"functionkey.dev/revision={revision}"))
             return [p for p in listed["items"] if "deletionTimestamp" not in p["metadata"]]
         wait_for(f"{count} pods of {revision}", lambda: len(list_pods()) >= count)
         for pod in list_pods():
-            self.kubectl("-n", NAMESPACE, "patch", "pod", pod["metadata"]["name"],
+            self.kubectl("-n", self.namespace, "patch", "pod", pod["metadata"]["name"],
                          "--subresource=status", "--type=merge", "-p", json.dumps({"status": {
                              "phase": "Running", "podIP": "127.0.0.1",
                              "podIPs": [{"ip": "127.0.0.1"}],
@@ -287,13 +289,13 @@ class World:
     def kubeconfig(self, pod, folder):
         """With a token that is bound to the pod, as a kubelet projects it."""
         meta = pod["metadata"]
-        token = self.kubectl("-n", NAMESPACE, "create", "token", "default", "--duration=2h",
+        token = self.kubectl("-n", self.namespace, "create", "token", "default", "--duration=2h",
                              "--bound-object-kind=Pod", f"--bound-object-name={meta['name']}",
                              f"--bound-object-uid={meta['uid']}").strip()
         config = json.loads(self.kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
         config["users"] = [{"name": "pod", "user": {"token": token}}]
         config["contexts"] = [{"name": "pod", "context": {
-            "cluster": config["clusters"][0]["name"], "user": "pod", "namespace": NAMESPACE}}]
+            "cluster": config["clusters"][0]["name"], "user": "pod", "namespace": self.namespace}}]
         config["current-context"] = "pod"
         path = folder / "kubeconfig"
         path.write_text(json.dumps(config))

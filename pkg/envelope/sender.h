@@ -30,8 +30,8 @@
  *
  * protected is {1: -47}, and for MESSAGE {1: -47, 258: -16}: a hash envelope (RFC 9995), whose
  * payload is a hash, so that a keeper signs three hashes whatever the size of the message. The
- * payload is detached (nil). A keeper builds the structure itself, with the hash of its own
- * certificate: envelope_signing_bytes.
+ * payload is detached (nil). A keeper builds the structure itself, of these hashes:
+ * envelope_signing_bytes.
  */
 #ifndef ENVELOPE_SENDER_H
 #define ENVELOPE_SENDER_H
@@ -47,7 +47,8 @@
 
 /* A certificate. Texts are borrowed: from the bytes that were parsed, from whoever filled them. */
 struct envelope_sender_cert {
-	struct str cluster;  /* UID of the namespace kube-system; 1 … 63 of a-z 0-9 - . */
+	struct str cluster;  /* UID of the revision's Leader record: no other cluster has it, and
+				agents can read it; 1 … 63 of a-z 0-9 - . */
 	struct str ns;       /* 1 … 63 of a-z 0-9 - . */
 	struct str function; /* 1 … 63 of A-Z a-z 0-9 - . _ */
 	struct str revision; /* 1 … 253 of a-z 0-9 - . */
@@ -95,8 +96,7 @@ int envelope_sender_cert_at(const struct envelope_sender_cert *c, int64_t when, 
 int envelope_sender_cert_hash(struct envelope_context *ctx, struct str cert,
 	uint8_t ret_hash[static ENVELOPE_HASH_LEN], struct err *err) must_check;
 
-/* What is to be signed: of fixed size, hashes only. A keeper takes `bound` and `payload` from its
- * network half and never `cert`: it puts in the hash of the certificate that it holds. */
+/* What is to be signed: of fixed size, hashes only. */
 struct envelope_signing {
 	enum envelope_sender_level level; /* ORIGIN or MESSAGE */
 	uint8_t bound[ENVELOPE_HASH_LEN];
