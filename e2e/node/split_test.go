@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -344,31 +343,25 @@ func sealsAgain(t *testing.T, s *shop, g *gate) {
 		`{op="outbound",result="ok"}`: 1, `{op="inbound",result="stale-epoch"}`: 1, `{op="inbound",result="ok"}`: 1})
 }
 
+// recipients waits until an agent seals to so many revisions of billing: their names stand in the
+// envelope's header.
+func (s *shop) recipients(t *testing.T, sender *agent, n int) {
+	t.Helper()
+	until(t, 30*time.Second, fmt.Sprintf("sealed to %d revisions", n), func(context.Context) error {
+		envelope, err := sender.seal("billing", message("counted"))
+		if have := bytes.Count(envelope, []byte(s.NS+"/billing-")); err == nil && have != n {
+			err = fmt.Errorf("there are %d", have)
+		}
+		return err
+	})
+}
+
 // neverToMore: a version that came meanwhile gets nothing of a request that began without it.
 func neverToMore(t *testing.T, s *shop, g *gate) {
+	s.recipients(t, s.agents(t, "orders")[0], 2) // what was rolled back is forgotten
 	code, grew := s.calls(t, g, func(sender *agent) {
 		must(t, s.Scale(kit.Context(t), "billing-red", 1))
-		var red []*agent
-		until(t, 30*time.Second, "the sender seals to a third version", func(ctx context.Context) error {
-			pods, err := s.Pods(ctx, "billing")
-			if err != nil {
-				return err
-			}
-			red = nil
-			for i := range pods {
-				if pods[i].Labels["color"] == "red" && pods[i].Status.Phase == corev1.PodRunning {
-					red = append(red, agentOf(t, &pods[i]))
-				}
-			}
-			if len(red) != 1 {
-				return fmt.Errorf("red has %d pods", len(red))
-			}
-			envelope, err := sender.seal("billing", message("red"))
-			if err == nil {
-				_, err = red[0].open(envelope)
-			}
-			return err
-		})
+		s.recipients(t, sender, 3)
 		s.revokes(t, sender)
 	})
 	same(t, code, 503)
