@@ -286,6 +286,9 @@ func warns(t *testing.T, c *kit.Cluster, ns string) {
 		{"functionkey.dev/containers=app", ""},
 		{"functionkey.dev/containers=app, apq", "functionkey.dev/containers names apq, which is no container of the pod"},
 		{"functionkey.dev/next=billing", ""},
+		{"functionkey.dev/sender=origin", ""},
+		{"functionkey.dev/require-sender=message", ""},
+		{"functionkey.dev/replay-window=300s", ""},
 		{"example.org/contaners=app", ""},
 	}
 	for _, row := range rows {
