@@ -5,6 +5,7 @@
 #include "agent/probe.h"
 #include "agent/supervisor.h"
 #include "crds/endpoint.h"
+#include "pkg/base/listen.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -28,20 +29,13 @@ static void hold_peer_port(const char *address)
 {
 	struct sockaddr_storage a;
 	char number[16];
-	const int on = 1;
+	int fd = -1;
 
-	if (crds_endpoint_parse(base_str(address), &a, NULL) < 0)
+	if (crds_endpoint_parse(base_str(address), &a, NULL) < 0 ||
+		base_listen(&a, BACKLOG, &fd, NULL) < 0)
 		return;
-	const socklen_t n =
-		a.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-	const int fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	/* Above those that the supervisor gives to its children. */
-	const int kept = bind(fd, (const struct sockaddr *)&a, n) == 0 && listen(fd, BACKLOG) == 0
-				 ? fcntl(fd, F_DUPFD, 10)
-				 : -1;
+	const int kept = fcntl(fd, F_DUPFD, 10);
 	(void)close(fd);
 	if (kept < 0)
 		return;

@@ -35,7 +35,7 @@ static const struct option_def network_rows[] = {
 	OPTION_STR(T, owner_uid, "owner-uid", "FUNCTIONKEY_OWNER_UID", "",
 		"UID of the pod's controlling owner; for logs."),
 	SOCKET_ROW,
-	OPTION_STR(T, peer_address, "peer-address", "FUNCTIONKEY_PEER_ADDRESS", "0.0.0.0:9471",
+	OPTION_STR(T, peer_address, "peer-address", "FUNCTIONKEY_PEER_ADDRESS", "[::]:9471",
 		"Where other agents and the controller reach us."),
 	OPTION_INT(T, peer_fd, "peer-fd", AGENT_PEER_FD_ENV, "0", 0, 1024,
 		"Descriptor of a socket that listens there already; the supervisor sets it. "
@@ -47,7 +47,7 @@ static const struct option_def network_rows[] = {
 		"Port at which the function takes plain HTTP on loopback: sealed requests that "
 		"other agents send are opened and handed to it. Empty: none are taken."),
 	OPTION_STR(T, inbound_address, "inbound-address", "FUNCTIONKEY_INBOUND_ADDRESS",
-		"0.0.0.0:9472", "Where sealed requests come in, with --inbound."),
+		"[::]:9472", "Where sealed requests come in, with --inbound."),
 	OPTION_STR(T, outbound, "outbound", "FUNCTIONKEY_OUTBOUND", "",
 		"Functions that our function may call at http://127.0.0.1:9470/to/<namespace>/"
 		"<function>/<path>: [namespace/]function[=host:port], separated by commas. "

@@ -14,7 +14,7 @@ static const struct option_def rows[] = {
 	OPTION_STR(T, kubeconfig, "kubeconfig", "KUBECONFIG", "",
 		"Configuration of the API client. Empty: the files that the pod is given."),
 	OPTION_STR(T, context, "context", NULL, "", "Context of that configuration."),
-	OPTION_STR(T, address, "address", NULL, "0.0.0.0:9090",
+	OPTION_STR(T, address, "address", NULL, "[::]:9090",
 		"Where /metrics, /healthz and /readyz are served."),
 	OPTION_DURATION(T, lease_duration_ns, "lease-duration", NULL, "15s", 1 * NS_PER_S,
 		3600 * NS_PER_S, "How long our own Lease is good without renewal."),

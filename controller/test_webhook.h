@@ -72,7 +72,7 @@ static void finished(uv_async_t *done)
 	uv_stop(done->loop);
 }
 
-static void world_begin(struct world *world, int silence_s)
+static void world_begin_at(struct world *world, const char *address, int silence_s)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
 	*world = (struct world){.env = base_env_system()};
@@ -80,7 +80,7 @@ static void world_begin(struct world *world, int silence_s)
 	assert_int_equal(uv_async_init(&world->loop, &world->done, finished), 0);
 	const struct controller_webhook_config config = {.loop = &world->loop,
 		.clock = world->env.clock,
-		.address = "127.0.0.1:0",
+		.address = address,
 		.answer = answer,
 		.ctx = world,
 		.body_max = BODY_MAX,
@@ -90,6 +90,11 @@ static void world_begin(struct world *world, int silence_s)
 	assert_true(world->port > 0);
 	world->certs = new_certs(&world->env);
 	use(world, &world->certs);
+}
+
+static void world_begin(struct world *world, int silence_s)
+{
+	world_begin_at(world, "127.0.0.1:0", silence_s);
 }
 
 static void world_end(struct world *world)

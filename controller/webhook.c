@@ -3,6 +3,7 @@
 #include "controller/address.h"
 #include "controller/pem.h"
 #include "pkg/base/alloc.h"
+#include "pkg/base/listen.h"
 #include "pkg/base/text.h"
 
 #include <libwebsockets.h>
@@ -326,6 +327,7 @@ static const struct lws_protocols protocols[] = {
 static int start(struct controller_webhook *w, struct err *err)
 {
 	struct controller_address a;
+	bool six = false;
 	void *loops[] = {w->config.loop};
 	const struct lws_context_creation_info context = {.port = CONTEXT_PORT_NO_LISTEN,
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
@@ -345,6 +347,7 @@ static int start(struct controller_webhook *w, struct err *err)
 		.uid = -1};
 
 	TRY(controller_address_parse("--webhook-address", w->config.address, &a, err));
+	six = a.v6 && (!a.any || base_has_ipv6());
 	lws_set_log_level(0, NULL);
 	w->lws = lws_create_context(&context);
 	if (!w->lws)
@@ -354,7 +357,9 @@ static int start(struct controller_webhook *w, struct err *err)
 		.protocols = protocols,
 		.options = context.options | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
 			   LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
-			   (a.v6 ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6),
+			   /* to "not only IPv6", unless told VALUE, too */
+			   (a.any ? LWS_SERVER_OPTION_IPV6_V6ONLY_MODIFY : 0) |
+			   (six ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6),
 		.vhost_name = "webhook",
 		.keepalive_timeout = KEEPALIVE_S,
 		.timeout_secs = (unsigned)w->config.silence_s,

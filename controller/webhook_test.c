@@ -1,4 +1,5 @@
 #include "controller/test_webhook.h"
+#include "pkg/base/listen.h"
 
 /* -- scripts -- */
 
@@ -211,6 +212,47 @@ static void test_serves(void **state)
 	world_end(&world);
 }
 
+static bool reaches(const struct sockaddr *a, socklen_t n)
+{
+	const int fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const bool reached = fd >= 0 && connect(fd, a, n) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return reached;
+}
+
+static void test_families(void **state)
+{
+	static const struct {
+		const char *address;
+		bool four, six;
+	} rows[] = {
+		{"[::]:0", true, true},
+		{"0.0.0.0:0", true, false},
+		{"127.0.0.1:0", true, false},
+		{"[::1]:0", false, true},
+	};
+	(void)state;
+
+	if (!base_has_ipv6())
+		skip();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world world;
+		world_begin_at(&world, rows[i].address, 0);
+		const struct sockaddr_in four = {.sin_family = AF_INET,
+			.sin_port = htons(world.port),
+			.sin_addr = {htonl(INADDR_LOOPBACK)}};
+		const struct sockaddr_in6 six = {.sin6_family = AF_INET6,
+			.sin6_port = htons(world.port),
+			.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+		if (reaches((const struct sockaddr *)&four, sizeof(four)) != rows[i].four ||
+			reaches((const struct sockaddr *)&six, sizeof(six)) != rows[i].six)
+			fail_msg("%s", rows[i].address);
+		world_end(&world);
+	}
+}
+
 static void test_hostile(void **state)
 {
 	struct world world;
@@ -335,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_serves),
+		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_does_not_read),
 		cmocka_unit_test(test_certificates),

@@ -53,8 +53,8 @@ class Answer:
 class Agent:
     """One pod's agent: supervisor, keeper and network half."""
 
-    def __init__(self, world, pod, port):
-        self.world, self.pod, self.port = world, pod, port
+    def __init__(self, world, pod, port, address):
+        self.world, self.pod, self.port, self.address = world, pod, port, address
         self.name = pod["metadata"]["name"]
         self.home = world.home / self.name
         self.home.mkdir()
@@ -67,14 +67,14 @@ class Agent:
         labels, owner = self.pod["metadata"]["labels"], self.pod["metadata"]["ownerReferences"][0]
         env = {
             "POD_NAME": self.name, "POD_NAMESPACE": self.world.namespace,
-            "POD_UID": self.pod["metadata"]["uid"], "POD_IP": "127.0.0.1",
+            "POD_UID": self.pod["metadata"]["uid"], "POD_IP": self.address,
             "FUNCTIONKEY_REVISION": labels["functionkey.dev/revision"],
             "FUNCTIONKEY_FUNCTION": labels["functionkey.dev/function"],
             "FUNCTIONKEY_OWNER_KIND": owner["kind"], "FUNCTIONKEY_OWNER_NAME": owner["name"],
             "FUNCTIONKEY_OWNER_UID": owner["uid"], "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
         }
         arguments = [str(self.world.bin / "functionkey-agent"), "run", "--socket", self.socket,
-                     "--peer-address", f"127.0.0.1:{self.port}",
+                     "--peer-address", f"[::]:{self.port}",
                      "--kubeconfig", str(self.config),
                      "--log-format", "json"]
         for name, value in {**LEASE, **options}.items():
@@ -145,7 +145,7 @@ class Agent:
             connection.close()
 
     def peer(self, method, path, body=None, headers=None, timeout=5):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
@@ -196,11 +196,24 @@ def free_port(port):
                 port += 1
 
 
+def loopbacks():
+    """Of each IP family that this machine has."""
+    found = []
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family) as probe:
+                probe.bind((address, 0))
+                found.append(address)
+        except OSError:
+            pass
+    return found
+
+
 class World:
     namespace = NAMESPACE
 
-    def __init__(self, cluster, binaries=None):
-        self.cluster = cluster
+    def __init__(self, cluster, binaries=None, addresses=("127.0.0.1",)):
+        self.cluster, self.addresses = cluster, addresses  # of pods, in turn
         self.port = 20000 + os.getpid() % 10000  # two runs on one machine keep apart
         self.bin = pathlib.Path(binaries or ROOT / "build/bin")
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="functionkey-agents-"))
@@ -272,17 +285,18 @@ class World:
                                              f"functionkey.dev/revision={revision}"))
             return [p for p in listed["items"] if "deletionTimestamp" not in p["metadata"]]
         wait_for(f"{count} pods of {revision}", lambda: len(list_pods()) >= count)
-        for pod in list_pods():
+        for number, pod in enumerate(list_pods()):
+            address = self.addresses[number % len(self.addresses)]
             self.kubectl("-n", self.namespace, "patch", "pod", pod["metadata"]["name"],
                          "--subresource=status", "--type=merge", "-p", json.dumps({"status": {
-                             "phase": "Running", "podIP": "127.0.0.1",
-                             "podIPs": [{"ip": "127.0.0.1"}],
+                             "phase": "Running", "podIP": address,
+                             "podIPs": [{"ip": address}],
                              "conditions": [{"type": "Ready", "status": "True"}]}}))
         return list_pods()
 
     def agent(self, pod):
         self.port = free_port(self.port + 1)
-        agent = Agent(self, pod, self.port)
+        agent = Agent(self, pod, self.port, pod["status"]["podIP"])
         self.agents.append(agent)
         return agent
 

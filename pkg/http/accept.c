@@ -223,8 +223,13 @@ struct http_peer http_peer(const struct http_request *r)
 		(void)inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, peer.address,
 			sizeof(peer.address));
 	} else {
-		(void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr,
-			peer.address, sizeof(peer.address));
+		const struct in6_addr *six = &((const struct sockaddr_in6 *)a)->sin6_addr;
+		/* IPv4 that came in by a socket for both: by its own name */
+		if (IN6_IS_ADDR_V4MAPPED(six))
+			(void)inet_ntop(
+				AF_INET, six->s6_addr + 12, peer.address, sizeof(peer.address));
+		else
+			(void)inet_ntop(AF_INET6, six, peer.address, sizeof(peer.address));
 	}
 	return peer;
 }

@@ -93,7 +93,8 @@ struct http_config {
 	size_t routes_n;
 	const char *unix_path; /* this, with its mode … */
 	unsigned unix_mode;
-	const char *address; /* … or this: an IPv4 or IPv6 address; port 0: any free one */
+	const char *address; /* … or this: an IPv4 or IPv6 address ("::" takes both: base/listen.h);
+			      * port 0: any free one */
 	uint16_t port;
 	int listen_fd; /* a TCP socket that listens there already, ours from now on; 0: none */
 	const char *const *hosts; /* names that Host may have (the port is free); NULL: any */

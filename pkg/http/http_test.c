@@ -380,6 +380,30 @@ static void test_tcp(void **state)
 	serve_stop(&s);
 }
 
+/* One server for both families; who comes by IPv4 is known by that address. */
+static void test_both_families(void **state)
+{
+	static const char *const peers[] = {"\r\n\r\n0 0 127.0.0.1\n", "\r\n\r\n0 0 ::1\n"};
+	struct served s = serve_start((struct http_config){.address = "::"});
+	const struct sockaddr_in6 six = {
+		AF_INET6, htons(s.shared->port), 0, IN6ADDR_LOOPBACK_INIT, 0};
+	const int fds[] = {dial_tcp(&s), socket(AF_INET6, SOCK_STREAM, 0)};
+	char out[8192];
+	bool end = false;
+
+	(void)state;
+	if (fds[1] >= 0)
+		assert_int_equal(connect(fds[1], (const struct sockaddr *)&six, sizeof(six)), 0);
+	for (size_t i = 0; i < 2 && fds[i] >= 0; i++) {
+		put(fds[i], STR("GET /peer HTTP/1.1\r\n" HOST "\r\n"));
+		(void)get(fds[i], out, sizeof(out), 100, &end);
+		if (!strstr(out, peers[i]))
+			fail_msg("%zu: '%s'", i, out);
+		(void)close(fds[i]);
+	}
+	serve_stop(&s);
+}
+
 static void test_metrics_and_peer(void **state)
 {
 	struct served s = serve_start((struct http_config){.name = NULL});
@@ -468,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_time_limits),
 		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_both_families),
 		cmocka_unit_test(test_metrics_and_peer),
 		cmocka_unit_test(test_listening),
 	};

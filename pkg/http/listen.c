@@ -1,3 +1,4 @@
+#include "pkg/base/listen.h"
 #include "pkg/http/impl.h"
 
 #include <arpa/inet.h>
@@ -87,7 +88,7 @@ static int listen_unix(
 }
 
 static int tcp_address(
-	const struct http_config *config, struct sockaddr_storage *a, socklen_t *n, struct err *err)
+	const struct http_config *config, struct sockaddr_storage *a, struct err *err)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)a;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)a;
@@ -96,13 +97,11 @@ static int tcp_address(
 	if (inet_pton(AF_INET, config->address, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons(config->port);
-		*n = sizeof(*v4);
 		return 0;
 	}
 	if (inet_pton(AF_INET6, config->address, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons(config->port);
-		*n = sizeof(*v6);
 		return 0;
 	}
 	return FAIL(err, ERR_INVALID, "'%.60s' is not an IP address", config->address);
@@ -110,20 +109,13 @@ static int tcp_address(
 
 static int listen_tcp(const struct http_config *config, int *ret_fd, struct err *err)
 {
-	_cleanup_(fd_done) int fd = -1;
 	struct sockaddr_storage a;
-	const int on = 1;
-	socklen_t n = 0;
 
-	TRY(tcp_address(config, &a, &n, err));
-	TRY(new_socket(a.ss_family, &fd, err));
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)&a, n) < 0 || listen(fd, BACKLOG) < 0)
-		return FAIL(err, class_of(errno), "cannot listen on %s port %u: %s",
-			config->address, (unsigned)config->port, strerrordesc_np(errno));
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
+	TRY(tcp_address(config, &a, err));
+	const int r = base_listen(&a, BACKLOG, ret_fd, err);
+	if (r < 0)
+		base_err_wrap(err, "%s port %u", config->address, (unsigned)config->port);
+	return r;
 }
 
 static int adopt(int fd, int *ret_fd, struct err *err)
