@@ -2,6 +2,8 @@
 
 #include "pkg/base/text.h"
 
+#include <stdio.h>
+
 struct agent_answering agent_answering(void)
 {
 	return (struct agent_answering){.fields = agent_fields(),
@@ -86,18 +88,30 @@ static int seal_whole(struct agent_inbound *in, struct err *err)
 	return 0;
 }
 
+/* What GET would be answered with is told as the function tells it (RFC 9110 9.3.2). */
+static int tell_length(struct agent_answering *a, struct err *err)
+{
+	const int n = snprintf(
+		a->length_text, sizeof(a->length_text), "%llu", (unsigned long long)a->length);
+
+	return bhttp_fields_add(
+		&a->fields.v, STR("content-length"), base_str_n(a->length_text, (size_t)n), err);
+}
+
 static int on_head(void *ctx, unsigned status, struct err *err)
 {
 	struct agent_inbound *in = ctx;
 	struct agent_answering *a = &in->answer;
 	const bool empty = in->is_head || status == 204 || status == 304;
-	struct bhttp_head head = {.response = true, .status = status};
+	struct bhttp_head head = {.response = true, .to_head = in->is_head, .status = status};
 
 	a->headed = true;
 	/* What the function did not take may be sent again. */
 	if (status / 100 == 2)
 		agent_opening_delivered(in->opening);
 	agent_fields_end(&a->fields);
+	if (in->is_head && a->has_length)
+		TRY(tell_length(a, err));
 	head.fields = a->fields.v;
 	head.has_length = empty || a->has_length;
 	head.length = empty ? 0 : a->length;

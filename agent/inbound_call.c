@@ -76,6 +76,9 @@ int agent_inbound_call(struct agent_inbound *in, bool all, struct err *err)
 	const bool known =
 		!in->tells_level && (head->has_length || (all && in->decoder.trailers.n == 0));
 	const uint64_t length = head->has_length ? head->length : agent_pending_len(&in->body);
+	in->is_head = base_str_eq(head->method, STR("HEAD"));
+	if (in->is_head && (!known || length > 0))
+		return REFUSE_AS(err, MALFORMED, "a request by HEAD has no content");
 	const struct http_call_request request = {.method = method,
 		.address = address,
 		.host = host,
@@ -85,7 +88,6 @@ int agent_inbound_call(struct agent_inbound *in, bool all, struct err *err)
 		.length = length,
 		.connect_ns = AGENT_PROXY_CONNECT,
 		.idle_ns = AGENT_PROXY_IDLE};
-	in->is_head = base_str_eq(head->method, STR("HEAD"));
 	TRY(http_call_new(
 		in->app->proxy->client, &request, &agent_inbound_call_ops, in, &in->call, err));
 	TRY(add_headers(in, head, err));

@@ -15,6 +15,7 @@ struct agent_answering {
 	bool complete; /* all of it is sealed */
 	bool has_length;
 	uint64_t length;
+	char length_text[24]; /* of GET, in an answer to HEAD */
 	struct bhttp_encoder encoder;
 	struct buf plain; /* Binary HTTP: all of a whole answer, a piece of a stream */
 	struct envelope_sealer sealer;

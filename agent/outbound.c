@@ -134,6 +134,9 @@ static int read_request(struct agent_outbound *o, struct err *err)
 	o->has_length = http_length(o->r, &o->length) || !chunked;
 	o->stream = !o->has_length || o->length > AGENT_PROXY_WHOLE;
 	o->head.method = http_method(o->r);
+	o->reply.decoder.to_head = base_str_eq(o->head.method, STR("HEAD"));
+	if (o->reply.decoder.to_head && (o->stream || o->length > 0))
+		return REFUSE_AS(err, MALFORMED, "a request by HEAD has no content");
 	o->head.scheme = STR("http");
 	o->head.authority = base_str(o->authority);
 	o->head.fields = o->fields.v;

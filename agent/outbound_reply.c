@@ -1,5 +1,7 @@
 #include "agent/outbound_internal.h"
 
+#include "pkg/base/text.h"
+
 #define IN_MAX (ENVELOPE_HEAD_MAX + (128u << 10))
 
 void agent_reply_done(struct agent_reply *reply)
@@ -15,7 +17,9 @@ void agent_reply_done(struct agent_reply *reply)
 static void reset(struct agent_reply *reply)
 {
 	agent_reply_done(reply);
+	const bool to_head = reply->decoder.to_head;
 	*reply = (struct agent_reply){.decoder = bhttp_decoder(true)};
+	reply->decoder.to_head = to_head;
 }
 
 /* -- the request's bytes -- */
@@ -110,7 +114,7 @@ static int hand_on(struct agent_outbound *o, struct err *err)
 	struct agent_reply *reply = &o->reply;
 	bool clear = false;
 
-	if (!reply->stream || !bhttp_decoded_head(&reply->decoder))
+	if (!reply->stream || reply->decoder.to_head || !bhttp_decoded_head(&reply->decoder))
 		return 0;
 	if (!reply->begun)
 		TRY(begin_stream(o, err));
@@ -184,6 +188,20 @@ static int add_trailers(struct agent_outbound *o, struct err *err)
 	return 0;
 }
 
+static int answer_head(
+	struct agent_outbound *o, const struct bhttp_head *head, const char *type, struct err *err)
+{
+	struct str text = STR_NULL;
+	uint64_t length = 0;
+	const bool has = bhttp_fields_find(&head->fields, STR("content-length"), &text) > 0;
+
+	if (has)
+		TRY(base_parse_u64(text, BHTTP_CONTENT_MAX, &length, err));
+	http_reply_head(o->r, head->status, type, has ? &length : NULL);
+	agent_outbound_good(o);
+	return 0;
+}
+
 static int answer_whole(struct agent_outbound *o, struct err *err)
 {
 	const struct bhttp_head *head = bhttp_decoded_head(&o->reply.decoder);
@@ -191,6 +209,8 @@ static int answer_whole(struct agent_outbound *o, struct err *err)
 
 	TRY(add_fields(o, head, type, sizeof(type), err));
 	o->bytes += o->reply.content.b.len;
+	if (o->reply.decoder.to_head)
+		return answer_head(o, head, type[0] ? type : NULL, err);
 	http_reply_take(o->r, head->status, type[0] ? type : NULL, &o->reply.content.b);
 	agent_outbound_good(o);
 	return 0;
@@ -201,6 +221,8 @@ int agent_outbound_answer(struct agent_outbound *o, struct err *err)
 	struct agent_reply *reply = &o->reply;
 	bool clear = false;
 
+	if (reply->decoder.to_head)
+		return answer_whole(o, err);
 	if (!reply->stream && bhttp_decoded_trailers(&reply->decoder)->n == 0)
 		return answer_whole(o, err);
 	if (!reply->begun)

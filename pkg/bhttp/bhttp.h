@@ -8,8 +8,9 @@
  * What either side refuses, so that no message can mean one thing here and another to the HTTP/1.1
  * peer behind it: names that are no lower-case tokens, CR, LF, NUL and other controls in values,
  * white space around values, fields of a connection (Connection, Transfer-Encoding, Upgrade, …), a
- * Content-Length that is not the content's, targets that are no plain path, methods CONNECT and
- * TRACE, and `functionkey-*` fields, which only an agent may add, behind the decoder.
+ * Content-Length that is not the content's (an answer to HEAD has no content, and may have the
+ * Content-Length that GET would be answered with), targets that are no plain path, methods CONNECT
+ * and TRACE, and `functionkey-*` fields, which only an agent may add, behind the decoder.
  */
 #ifndef BHTTP_BHTTP_H
 #define BHTTP_BHTTP_H
@@ -35,6 +36,7 @@ struct bhttp_fields {
 
 struct bhttp_head {
 	bool response;
+	bool to_head;                               /* responses: they answer HEAD, see below */
 	bool has_length;                            /* known-length framing */
 	unsigned status;                            /* responses: 200 to 599 */
 	uint64_t length;                            /* bytes of content; meaningful if has_length */
@@ -83,6 +85,7 @@ int bhttp_encode_end(struct bhttp_encoder *e, const struct bhttp_fields *trailer
 
 struct bhttp_decoder {
 	bool response; /* what is expected */
+	bool to_head;  /* it answers HEAD: set this before the first byte */
 	int state;     /* private */
 	bool has_head, chunked;
 	uint64_t left;      /* of the content, or of its chunk */

@@ -148,7 +148,7 @@ static int read_head(struct bhttp_decoder *d, struct cursor *c, struct err *err)
 	struct bhttp_head *h = &d->head;
 	uint64_t framing = 0;
 
-	*h = (struct bhttp_head){.response = d->response};
+	*h = (struct bhttp_head){.response = d->response, .to_head = d->to_head};
 	if (read_varint(c, &framing) == MORE)
 		return MORE;
 	if (framing > BHTTP_CHUNKED_RESPONSE || (framing & 1) != d->response)
@@ -327,7 +327,9 @@ int bhttp_decode_end(struct bhttp_decoder *d, struct err *err)
 	d->state = DEAD;
 	if (!good)
 		return FAIL(err, ERR_INVALID, "the message ends too early");
-	if (d->states_length && d->stated != d->content)
+	if (d->to_head && d->content > 0)
+		return FAIL(err, ERR_INVALID, "an answer to HEAD with content");
+	if (!d->to_head && d->states_length && d->stated != d->content)
 		return FAIL(err, ERR_INVALID, "Content-Length is not the content's length");
 	return 0;
 }

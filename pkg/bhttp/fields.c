@@ -165,7 +165,9 @@ int bhttp_head_check(const struct bhttp_head *head, struct err *err)
 	TRY(bhttp_fields_check(&head->fields, &has, &stated, err));
 	if (head->has_length && head->length > BHTTP_CONTENT_MAX)
 		return FAIL(err, ERR_TOO_LARGE, "content of that length");
-	if (head->has_length && has && stated != head->length)
+	if (head->to_head && head->has_length && head->length > 0)
+		return FAIL(err, ERR_INVALID, "an answer to HEAD with content");
+	if (!head->to_head && head->has_length && has && stated != head->length)
 		return FAIL(err, ERR_INVALID, "Content-Length is not the content's length");
 	return 0;
 }

@@ -333,10 +333,13 @@ static CURLcode set_body(struct http_call *call, CURL *easy, const struct http_c
 {
 	CURLcode code = curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, r->target);
 
-	if (strcmp(r->method, "HEAD") == 0)
+	if (strcmp(r->method, "HEAD") == 0) {
 		code |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	else
+		/* What comes behind all the same must not answer the next request. */
+		code |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	} else {
 		code |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+	}
 	if (!r->has_body)
 		return code;
 	code |= curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
@@ -356,6 +359,9 @@ static int fill(struct http_call *call, const struct http_call_request *r, struc
 {
 	_cleanup_(base_buf_done) struct buf url = base_buf(512);
 
+	/* libcurl would wait for a body of the answer, too. */
+	if (r->has_body && strcmp(r->method, "HEAD") == 0)
+		return FAIL(err, ERR_INVALID, "HEAD with a body");
 	call->has_body = r->has_body;
 	call->has_length = r->has_length;
 	call->easy = curl_easy_init();

@@ -42,7 +42,7 @@ struct http_call_request {
 	const char *address; /* "10.1.2.3:9472", "[::1]:80", "name:80"; "/path" of a unix socket */
 	const char *host;    /* the header */
 	const char *target;  /* "/path?query", sent as it is */
-	bool has_body;       /* else neither Content-Length nor chunks are sent */
+	bool has_body;       /* else neither Content-Length nor chunks are sent; not with HEAD */
 	bool has_length;     /* else chunked */
 	uint64_t length;
 	int64_t connect_ns, idle_ns; /* limits: to connect; without a byte */
@@ -54,7 +54,8 @@ int http_client_new(uv_loop_t *loop, struct http_client **ret_client, struct err
 struct http_client *http_client_free(struct http_client *client);
 CLEANUP_FREE(struct http_client, http_client_free);
 
-/* A call that has not begun. request and its texts are copied. NOMEM. */
+/* A call that has not begun. request and its texts are copied. INVALID (HEAD with a body), NOMEM.
+ */
 int http_call_new(struct http_client *client, const struct http_call_request *request,
 	const struct http_call_ops *ops, void *ctx, struct http_call **ret_call, struct err *err)
 	must_check;

@@ -271,6 +271,27 @@ static void test_requests(void **state)
 		"\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: billing.shop\r\nX-A: b\r\nX-Empty:\r\n\r\n");
 }
 
+static void test_head_brings_no_body(void **state)
+{
+	const struct http_call_request r = {.method = "HEAD",
+		.address = "127.0.0.1:1",
+		.host = "x",
+		.target = "/",
+		.has_body = true};
+	struct http_client *client = NULL;
+	struct http_call *call = NULL;
+	uv_loop_t loop;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_ok("client", http_client_new(&loop, &client, err));
+	assert_class("HEAD", ERR_INVALID, http_call_new(client, &r, &ops, NULL, &call, err));
+	assert_null(call);
+	http_client_free(client);
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 static void test_waiting(void **state)
 {
 	struct world w = {.send = "", .wait = true};
@@ -341,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_answers, no_leak),
 		cmocka_unit_test_teardown(test_requests, no_leak),
+		cmocka_unit_test_teardown(test_head_brings_no_body, no_leak),
 		cmocka_unit_test_teardown(test_waiting, no_leak),
 		cmocka_unit_test_teardown(test_refused_after_waiting, no_leak),
 		cmocka_unit_test_teardown(test_unreachable_and_freed, no_leak),

@@ -178,6 +178,12 @@ void http_reply(struct http_request *r, unsigned status, const char *content_typ
 void http_reply_take(
 	struct http_request *r, unsigned status, const char *content_type, struct buf *body);
 
+/* Answers HEAD: no body, and the Content-Length of what GET would be answered with; NULL: that is
+ * not known, and the connection is closed. As http_reply otherwise. (The others answer HEAD, too,
+ * with the length of a body that they do not send.) For another method the connection is cut. */
+void http_reply_head(
+	struct http_request *r, unsigned status, const char *content_type, const uint64_t *length);
+
 /* Replies with an RFC 9457 problem document. type: a URI, NULL: about:blank; title, detail: NULL:
  * none; retry_after: seconds, 0: none. Texts are escaped. */
 void http_reply_problem(struct http_request *r, unsigned status, const char *type,

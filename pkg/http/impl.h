@@ -132,7 +132,9 @@ void http_wake(struct http_request *r);
 /* Answers with the problem of an error of a handler. */
 void http_fail(struct http_request *r, const struct err *err);
 
-/* reply.c: answers with a problem and closes the connection. */
+/* reply.c: whether the method is HEAD, whose answers have no body. */
+bool http_is_head(const struct http_request *r);
+/* Answers with a problem and closes the connection. */
 void http_refuse(struct http_request *r, enum http_refusal refusal);
 /* The i-th added header or trailer. */
 bool http_own_at(

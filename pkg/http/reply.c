@@ -71,6 +71,11 @@ static bool decorate(
 	return ok == MHD_YES;
 }
 
+bool http_is_head(const struct http_request *r)
+{
+	return strcmp(r->method, "HEAD") == 0;
+}
+
 /* Gives an answer, which may be NULL, to libmicrohttpd. */
 static void queue(struct http_request *r, unsigned status, const char *content_type,
 	struct MHD_Response *response)
@@ -103,6 +108,39 @@ void http_reply(struct http_request *r, unsigned status, const char *content_typ
 	queue(r, status, content_type,
 		MHD_create_response_from_buffer(body.n, (union sent){body.n ? body.p : ""}.as,
 			body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
+}
+
+/* Nobody reads the body of an answer to HEAD. */
+static ssize_t no_body(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	(void)cls;
+	(void)pos;
+	(void)buf;
+	(void)max;
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+void http_reply_head(
+	struct http_request *r, unsigned status, const char *content_type, const uint64_t *length)
+{
+	if (r->replied || r->aborted)
+		return;
+	if (!http_is_head(r)) {
+		http_abort(r);
+		return;
+	}
+	if (status == 204 || status == 304) { /* never a body, and never a length from us */
+		http_reply(r, status, content_type, STR_NULL);
+		return;
+	}
+	/* libmicrohttpd would say chunked, and send a last chunk, which is the next answer's first
+	 * line then. */
+	if (!length || r->phase == HTTP_BODY) {
+		http_stream_reply(r, status, content_type, STR_NULL);
+		return;
+	}
+	queue(r, status, content_type,
+		MHD_create_response_from_callback(*length, 1, no_body, NULL, NULL));
 }
 
 static void free_body(void *p)
@@ -169,7 +207,9 @@ void http_refuse(struct http_request *r, enum http_refusal refusal)
 	const bool later = refusal == HTTP_REFUSE_RATE || refusal == HTTP_REFUSE_DRAINING;
 
 	http_count_refusal(r->conn->s, row->label);
-	http_reply_problem(r, row->status, NULL, NULL, base_str(row->text), later ? 1 : 0);
+	/* about:blank: the title is that of the status (RFC 9457 4.2.1). */
+	http_reply_problem(r, row->status, NULL, MHD_get_reason_phrase_for(row->status),
+		base_str(row->text), later ? 1 : 0);
 }
 
 void http_fail(struct http_request *r, const struct err *err)

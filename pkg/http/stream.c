@@ -273,6 +273,14 @@ void http_stream_end(struct http_request *r)
 		flush(st);
 }
 
+static int head_end(struct http_stream *st, struct str body)
+{
+	if (http_is_head(st->r))
+		return base_buf_add_str(&st->out, STR("\r\n"), NULL);
+	TRY(base_buf_addf(&st->out, NULL, "Content-Length: %zu\r\n\r\n", body.n));
+	return base_buf_add_str(&st->out, body, NULL);
+}
+
 void http_stream_reply(
 	struct http_request *r, unsigned status, const char *content_type, struct str body)
 {
@@ -282,8 +290,7 @@ void http_stream_reply(
 	}
 	struct http_stream *st = r->stream;
 	st->ended = true;
-	if (base_buf_addf(&st->out, NULL, "Content-Length: %zu\r\n\r\n", body.n) < 0 ||
-		base_buf_add_str(&st->out, body, NULL) < 0)
+	if (head_end(st, body) < 0)
 		fail(st);
 	else if (r->may_send)
 		flush(st);

@@ -292,6 +292,40 @@ static int peer_end(void *ctx, struct http_request *r, struct err *err)
 	return 0;
 }
 
+/* /head/early answers while the body comes, /head/unknown tells no length, /head/none is 204. */
+static int head_answer(struct http_request *r, const char *when)
+{
+	const struct str what = http_param(r, 0);
+	const uint64_t length = 1000000;
+
+	if (base_str_eq(what, STR("early")) != (strcmp(when, "early") == 0))
+		return 0;
+	if (base_str_eq(what, STR("none")))
+		http_reply_head(r, 204, NULL, NULL);
+	else
+		http_reply_head(
+			r, 200, "text/plain", base_str_eq(what, STR("unknown")) ? NULL : &length);
+	return 0;
+}
+
+static int head_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n,
+	size_t *ret_taken, struct err *err)
+{
+	(void)ctx;
+	(void)p;
+	(void)n;
+	(void)ret_taken;
+	(void)err;
+	return head_answer(r, "early");
+}
+
+static int head_end(void *ctx, struct http_request *r, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	return head_answer(r, "end");
+}
+
 static int metrics_end(void *ctx, struct http_request *r, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(1 << 20);
@@ -331,6 +365,8 @@ static const struct http_route test_routes[] = {
 	{"GET", "/p/{first}/{second}", OPS(.begin = on_begin, .end = params_end)},
 	{"*", "/any/{a}/*", OPS(.begin = on_begin, .body = count_body, .end = any_end),
 		.body_max = BIG},
+	{"*", "/head/{what}", OPS(.begin = on_begin, .body = head_body, .end = head_end),
+		.body_max = 10},
 	{"GET", "/peer", OPS(.begin = on_begin, .end = peer_end)},
 	{"GET", "/metrics", OPS(.begin = on_begin, .end = metrics_end)},
 };
