@@ -85,7 +85,7 @@ static void on_gone(void *ctx, struct http_request *r)
 static int parse_kick(struct str json, struct arena *arena, struct str *ret_name, struct err *err)
 {
 	struct kube_json r;
-	struct str key = STR_NULL, name = STR_NULL;
+	struct str key = STR_NULL, name = STR_NULL, version = STR_NULL;
 	bool more = true;
 
 	TRY(kube_json_init(&r, json, err));
@@ -96,6 +96,8 @@ static int parse_kick(struct str json, struct arena *arena, struct str *ret_name
 			break;
 		if (base_str_eq(key, STR("name")))
 			TRY(kube_json_string(&r, arena, &name, err));
+		else if (base_str_eq(key, STR("resourceVersion")))
+			TRY(kube_json_string(&r, arena, &version, err));
 		else
 			TRY(kube_json_skip(&r, err));
 	}

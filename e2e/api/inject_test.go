@@ -227,40 +227,79 @@ func TestRevisionKeys(t *testing.T) {
 	}
 }
 
-// What is not to be injected is left as it is: the table of docs/injection.md.
-func TestOptedOut(t *testing.T) { leavesOthers(t, installed(t)) }
+// Who is injected: each row of the table in docs/injection.md, for the form that is installed.
+func TestWhoIsInjected(t *testing.T) { truthTable(t, installed(t)) }
 
-func leavesOthers(t *testing.T, c *kit.Cluster) {
-	t.Helper()
-	ns, out, other := opted(t, c), c.Namespace(t, "out", "pod-security.kubernetes.io/enforce=restricted"), c.Namespace(t, "out", "functionkey.dev/inject=true")
+func truthTable(top *testing.T, c *kit.Cluster) {
+	top.Helper()
+	rows := truthRows(top)
+	if len(rows) < 14 {
+		top.Fatalf("docs/injection.md has a table of %d rows", len(rows))
+	}
 	for _, of := range []string{"kube-system", "functionkey-system"} {
-		c.Kubectl(t, "label", "namespace", of, "functionkey.dev/inject=enabled")
-		t.Cleanup(func() { c.Kubectl(t, "label", "namespace", of, "functionkey.dev/inject-") })
+		c.Kubectl(top, "label", "namespace", of, "functionkey.dev/inject=enabled")
+		top.Cleanup(func() { c.Kubectl(top, "label", "namespace", of, "functionkey.dev/inject-") })
 	}
-	rows := []struct {
-		name string
-		pod  *corev1.Pod
-	}{
-		{"no label on the pod", kit.BarePod(ns, "single")},
-		{"false on the pod", wants(ns, "single", labelled("functionkey.dev/inject=false"))},
-		{"nonsense on the pod", wants(ns, "single", labelled("functionkey.dev/inject=yes"))},
-		{"an annotation on the pod", &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "single", Namespace: ns, Annotations: map[string]string{"functionkey.dev/inject": "true"}}, Spec: kit.BarePod(ns, "").Spec}},
-		{"namespace that did not opt in", wants(out, "single")},
-		{"nonsense on the namespace", wants(other, "single")},
-		{"a namespace of the cluster", wants("kube-system", "single")},
-		{"our own namespace", wants("functionkey-system", "single")},
-	}
+	made := map[string]string{} // by their label
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			pod, err := tryPod(t, c, row.pod)
-			if err != nil {
-				t.Fatal(err)
+		top.Run(strings.Join(row, " | "), func(t *testing.T) {
+			ns := row[0]
+			if ns == "any" {
+				if made[row[1]] == "" {
+					labels := []string{}
+					if row[1] != "none" {
+						labels = append(labels, "functionkey.dev/inject="+row[1])
+					}
+					made[row[1]] = c.Namespace(top, "truth", labels...)
+				}
+				ns = made[row[1]]
+			} else if row[1] != "enabled" {
+				t.Fatalf("%s has the label enabled here", ns)
 			}
-			if len(pod.Spec.InitContainers) != 0 || pod.Labels["functionkey.dev/revision"] != "" {
-				t.Errorf("injected: %v", pod.Spec.InitContainers)
+			pod, err := tryPod(t, c, asked(kit.BarePod(ns, "single"), row[2]))
+			kit.Allowed(t, err)
+			has := len(pod.Spec.InitContainers) > 0
+			if want := map[string]bool{"injected": true, "untouched": false}[row[3]]; has != want || (pod.Labels["functionkey.dev/revision"] != "") != want {
+				t.Errorf("init containers %v, labels %v", pod.Spec.InitContainers, pod.Labels)
 			}
 		})
 	}
+}
+
+// asked puts what a cell says on a pod: "none", a label's value, or "annotation VALUE" and perhaps ", label's value".
+func asked(pod *corev1.Pod, cell string) *corev1.Pod {
+	note, has := strings.CutPrefix(cell, "annotation ")
+	label := cell
+	if has {
+		note, label, _ = strings.Cut(note, ", ")
+		pod.Annotations = map[string]string{"functionkey.dev/inject": note}
+	}
+	if label != "" && label != "none" {
+		pod.Labels = map[string]string{"functionkey.dev/inject": label}
+	}
+	return pod
+}
+
+// truthRows reads the table: namespace, its label, the pod's, result.
+func truthRows(t *testing.T) [][]string {
+	t.Helper()
+	raw := string(kit.Must[[]byte](t)(os.ReadFile(filepath.Join(kit.Root(t), "docs", "injection.md"))))
+	_, table, found := strings.Cut(raw, "| namespace | its label | the pod's label | result |\n|---|---|---|---|\n")
+	if !found {
+		t.Fatal("docs/injection.md has no such table")
+	}
+	var rows [][]string
+	for _, line := range strings.Split(table, "\n") {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.ReplaceAll(strings.Trim(line, "| "), "`", ""), " | ")
+		if len(cells) != 4 || (cells[3] != "injected" && cells[3] != "untouched") {
+			t.Fatalf("row %q", line)
+		}
+		rows = append(rows, cells)
+	}
+	return rows
 }
 
 // heard is what an API server warned of.

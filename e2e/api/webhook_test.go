@@ -262,7 +262,7 @@ func TestWebhook(t *testing.T) {
 		t.Run("golden "+row.name, func(t *testing.T) { row.check(t, h.Cluster) })
 	}
 	t.Run("workloads of real controllers", func(t *testing.T) { workloads(t, h.Cluster) })
-	t.Run("others", func(t *testing.T) { leavesOthers(t, h.Cluster) })
+	t.Run("who is injected", func(t *testing.T) { truthTable(t, h.Cluster) })
 	t.Run("a thousand containers", func(t *testing.T) {
 		kit.Allowed(t, isInjected(kit.Must[*corev1.Pod](t)(tryPod(t, h.Cluster, monster(ns)))))
 	})
