@@ -96,6 +96,7 @@ int agent_local_new(struct agent_app *app, struct agent_local_face **ret_face, s
 	LIST_INIT(&f->draining);
 	TRY(listen_socket(f, err));
 	TRY(listen_loopback(f, err));
+	TRY(agent_scrape_listen(f, err));
 	*ret_face = STEAL(f);
 	return 0;
 }
@@ -113,11 +114,20 @@ bool agent_local_idle(const struct agent_local_face *face)
 	       (!face->loopback || http_server_busy(face->loopback) == 0);
 }
 
+static void timer_closed(uv_handle_t *handle)
+{
+	base_free(handle->data);
+}
+
 struct agent_local_face *agent_local_free(struct agent_local_face *face)
 {
 	if (!face)
 		return NULL;
 	face->socket = http_server_free(face->socket);
 	face->loopback = http_server_free(face->loopback);
-	return base_free(face);
+	face->scrape = http_server_free(face->scrape);
+	if (!face->scrape_open)
+		return base_free(face);
+	uv_close((uv_handle_t *)&face->scrape_again, timer_closed);
+	return NULL;
 }

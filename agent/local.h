@@ -1,5 +1,6 @@
-/* The local API on the unix socket and, if asked for, without decrypt on loopback TCP. Layer:
- * agent. Paths, bodies and answers: api/openapi.yaml.
+/* The local API on the unix socket and, if asked for, without decrypt on loopback TCP, and /metrics
+ * alone on the pod's address (docs/adr/0012). Layer: agent. Paths, bodies and answers:
+ * api/openapi.yaml.
  */
 #ifndef AGENT_LOCAL_H
 #define AGENT_LOCAL_H

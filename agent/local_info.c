@@ -122,7 +122,6 @@ static int ask_stats(struct agent_local_face *f, struct http_request *r, const c
 	const struct kmsg_request request = {.op = KMSG_STATS};
 	struct agent_asking *a = NULL;
 
-	TRY(agent_answer_allowed(r, err));
 	TRY(asking_new(f, r, &a, err));
 	a->type = type;
 	a->write = write;
@@ -141,13 +140,21 @@ static int write_metrics(struct agent_app *app, const struct kmsg_stats_reply *k
 
 static int on_status(void *ctx, struct http_request *r, struct err *err)
 {
+	TRY(agent_answer_allowed(r, err));
 	return ask_stats(ctx, r, JSON, agent_status_write, err);
 }
 const struct http_ops agent_status_ops = {.end = on_status, .gone = on_asking_gone};
 
-static int on_metrics(void *ctx, struct http_request *r, struct err *err)
+static int on_scrape(void *ctx, struct http_request *r, struct err *err)
 {
 	return ask_stats(ctx, r, METRICS_CONTENT_TYPE, write_metrics, err);
+}
+const struct http_ops agent_scrape_ops = {.end = on_scrape, .gone = on_asking_gone};
+
+static int on_metrics(void *ctx, struct http_request *r, struct err *err)
+{
+	TRY(agent_answer_allowed(r, err));
+	return on_scrape(ctx, r, err);
 }
 const struct http_ops agent_metrics_ops = {.end = on_metrics, .gone = on_asking_gone};
 

@@ -27,11 +27,21 @@ struct agent_local_face {
 	struct http_route socket_routes[AGENT_LOCAL_ROUTES], loopback_routes[AGENT_LOCAL_ROUTES];
 	char loopback_address[64];
 	struct http_server *socket, *loopback;
+	struct http_route scrape_route;
+	struct http_server *scrape; /* NULL: not asked for, or its port is taken */
+	uv_timer_t scrape_again;    /* until there is one */
+	bool scrape_open, scrape_told;
 	bool drained;
 	LIST_HEAD(, agent_asking) draining;
 };
 
+/* -- local_scrape.c -- */
+/* Serves /metrics on the pod's address, if that was asked for. A port that somebody has already is
+ * logged, and tried again. TERMINAL. */
+int agent_scrape_listen(struct agent_local_face *f, struct err *err) must_check;
+
 /* -- local_info.c; ctx is the face -- */
+extern const struct http_ops agent_scrape_ops; /* as agent_metrics_ops, for whoever asks */
 extern const struct http_ops agent_status_ops, agent_metrics_ops; /* they ask the keeper */
 extern const struct http_ops agent_keys_ops, agent_function_keys_ops;
 extern const struct http_ops agent_ready_ops, agent_health_ops;

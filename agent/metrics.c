@@ -33,6 +33,8 @@ static const char *const kick_events[] = {
 /* In the order of enum agent_vouched and enum agent_sender_result. */
 static const char *const sender_results[AGENT_SENDER_RESULTS + 1] = {"verified", "unreadable",
 	"unknown", "issuer", "revoked", "no-answer", "none", "refused", NULL};
+static const char *const announce_results[] = {
+	"delivered", "retried", "failed", "dropped", NULL}; /* enum agent_announce_end, and one */
 static const char *const doubt_names[] = {"signature", "continuity", NULL};
 static const char *const class_names[] = {
 #define TEXT(name, text) text,
@@ -77,6 +79,7 @@ enum {
 	KEEPER_REFUSED,
 	KUBE,
 	KICKS,
+	ANNOUNCED,
 	FUNCTIONS,
 	WATCHES,
 	PINS,
@@ -150,6 +153,11 @@ static const struct metric_def defs[DEFS] = {
 			{"code", .max = KUBE_CODES}}},
 	[KICKS] = {"functionkey_kicks_total", "Kicks sent to leaders and received.", METRIC_COUNTER,
 		.labels = {{"event", .values = kick_events}}},
+	[ANNOUNCED] = {"functionkey_agent_announcements_total",
+		"Announcements of new active keys: tries that were delivered, that are made again, "
+		"and "
+		"that failed for good; those dropped for a newer key or another leader.",
+		METRIC_COUNTER, .labels = {{"result", .values = announce_results}}},
 	[FUNCTIONS] = {"functionkey_recipients", "Functions that we encrypt to.", METRIC_GAUGE},
 	[WATCHES] = {"functionkey_recipient_watches", "Watches of their keys.", METRIC_GAUGE},
 	[PINS] = {"functionkey_recipient_pins", "Revisions whose chain of keys is remembered.",
@@ -227,6 +235,18 @@ void agent_metrics_failover(struct agent_metrics *m, bool released, int64_t took
 	if (m)
 		metric_observe(m->registry, &defs[FAILOVER], SECONDS(took_ns),
 			base_str(path_names[!released]));
+}
+
+void agent_metrics_announced(struct agent_metrics *m, enum agent_announce_end end)
+{
+	if (m)
+		metric_add(m->registry, &defs[ANNOUNCED], 1, base_str(announce_results[end]));
+}
+
+void agent_metrics_announcement_dropped(struct agent_metrics *m)
+{
+	if (m)
+		metric_add(m->registry, &defs[ANNOUNCED], 1, STR("dropped"));
 }
 
 void agent_metrics_exposed(struct agent_metrics *m, bool exposed)

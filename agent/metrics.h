@@ -4,6 +4,7 @@
 #ifndef AGENT_METRICS_H
 #define AGENT_METRICS_H
 
+#include "agent/announce_step.h"
 #include "agent/problem.h"
 #include "pkg/base/cleanup.h"
 #include "pkg/base/metrics.h"
@@ -54,6 +55,10 @@ enum agent_phase {
 void agent_metrics_phase(struct agent_metrics *m, enum agent_phase phase, int64_t took_ns);
 /* From the Lease's release (or, expired, from winning it) to our active key. */
 void agent_metrics_failover(struct agent_metrics *m, bool released, int64_t took_ns);
+
+/* A try to announce a key has ended; one that waited was dropped. */
+void agent_metrics_announced(struct agent_metrics *m, enum agent_announce_end end);
+void agent_metrics_announcement_dropped(struct agent_metrics *m);
 
 /* Whether our function is reached past us. */
 void agent_metrics_exposed(struct agent_metrics *m, bool exposed);

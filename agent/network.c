@@ -1,5 +1,6 @@
 #include "agent/network.h"
 
+#include "agent/announce.h"
 #include "agent/app.h"
 #include "agent/endpoints.h"
 #include "agent/keeperlink.h"
@@ -40,6 +41,7 @@ struct network {
 	struct agent_peer_face *peer;
 	struct agent_endpoints *endpoints;
 	struct agent_phases phases;
+	struct agent_announcer *announcer; /* NULL: nothing is announced */
 	uv_signal_t term, interrupt;
 	uv_timer_t again; /* asking for our record; settling; looking whether we can stop */
 	int open;         /* handles of ours */
@@ -173,6 +175,7 @@ static int begin_replica(struct network *n, int64_t incarnation, struct err *err
 	TRY(agent_replica_new(&n->app.core, &n->app.replica, err));
 	agent_phases_begin(&n->phases, &n->app);
 	agent_endpoints_begin(n->endpoints);
+	TRY(agent_announcer_new(&n->app, &n->announcer, err));
 	(void)uv_timer_start(&n->again, settle, SETTLE_MS, SETTLE_EVERY_MS);
 	const struct agent_opening_policy policy = {
 		.require = (enum envelope_sender_level)n->app.options.require_sender,
@@ -371,6 +374,7 @@ static void finish(struct network *n)
 	app->senders = agent_senders_free(app->senders);
 	app->signer = agent_signer_free(app->signer);
 	agent_phases_end(&n->phases);
+	n->announcer = agent_announcer_free(n->announcer);
 	app->replica = agent_replica_free(app->replica);
 	app->core.kicks = agent_kicks_free(app->core.kicks);
 	app->core.keeper = agent_keeper_free(app->core.keeper);

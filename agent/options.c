@@ -43,6 +43,9 @@ static const struct option_def network_rows[] = {
 	OPTION_STR(T, local_address, "local-address", "FUNCTIONKEY_LOCAL_ADDRESS", "",
 		"Loopback address for the local API without decrypt, as in 127.0.0.1:9470. "
 		"Empty: none."),
+	OPTION_INT(T, metrics_port, "metrics-port", "FUNCTIONKEY_METRICS_PORT", "0", 0, UINT16_MAX,
+		"Port of the pod's address at which /metrics, and nothing else, is served. 0: "
+		"none."),
 	OPTION_STR(T, inbound, "inbound", "FUNCTIONKEY_INBOUND", "",
 		"Port at which the function takes plain HTTP on loopback: sealed requests that "
 		"other agents send are opened and handed to it. Empty: none are taken."),
@@ -58,6 +61,16 @@ static const struct option_def network_rows[] = {
 	OPTION_STR(T, host_ip, "host-ip", "HOST_IP", "",
 		"IP address of our node. If it is that of our pod, the whole node shares our "
 		"loopback, and --outbound is refused."),
+	OPTION_STR(T, announce, "announce", "FUNCTIONKEY_ANNOUNCE", "",
+		"URL to which, while we lead, each new active key is announced by a CloudEvent. "
+		"Empty: none are."),
+	OPTION_STR(T, announce_overrides, "announce-overrides", "FUNCTIONKEY_ANNOUNCE_OVERRIDES",
+		"",
+		"Extensions of these events, as Knative's K_CE_OVERRIDES has them: "
+		"{\"extensions\":{\"name\":\"value\"}}."),
+	OPTION_STR(T, announce_ca, "announce-ca", "FUNCTIONKEY_ANNOUNCE_CA", "",
+		"Certificates (PEM) of the authorities that an https URL is trusted by. Empty: "
+		"those of the system, which the agent's image does not have."),
 	OPTION_DURATION(T, lease_duration_ns, "lease-duration", "FUNCTIONKEY_LEASE_DURATION", "30s",
 		1 * NS_PER_S, 3600 * NS_PER_S, "How long a Lease is good without renewal."),
 	OPTION_DURATION(T, lease_deadline_ns, "lease-renew-deadline",

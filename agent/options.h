@@ -24,8 +24,12 @@ struct agent_options {
 	char inbound[8];          /* the function's port; empty: no inbound */
 	char inbound_address[64]; /* where sealed requests come in */
 	char outbound[4096];      /* functions that may be called; empty: none */
-	char next[1024];  /* what follows in the chain, as the user wrote it; may be empty */
-	char host_ip[64]; /* of the node; empty: not known */
+	char next[1024];     /* what follows in the chain, as the user wrote it; may be empty */
+	char host_ip[64];    /* of the node; empty: not known */
+	char announce[1024]; /* URL that new active keys are announced to; empty: none */
+	char announce_overrides[2048];
+	char announce_ca[8192];
+	int64_t metrics_port; /* on the pod's address; 0: none */
 	int64_t lease_duration_ns, lease_deadline_ns, lease_retry_ns;
 	int log_level, log_format;
 	int continuity;

@@ -61,11 +61,13 @@ static size_t find_strangers(
 static int write_warnings(struct kube_writer *w, const struct controller_inject_review *r,
 	const struct err *why, struct err *err)
 {
+	const char *const advice[] = {
+		controller_inject_announce_advice(r), controller_inject_metrics_advice(r)};
 	struct str strangers[INJECT_WARNINGS_MAX];
 	const size_t strangers_len = why ? 0 : find_strangers(r, strangers);
 	struct str text = STR_NULL;
 
-	if (!why && r->unknown_len + strangers_len == 0)
+	if (!why && r->unknown_len + strangers_len == 0 && !advice[0] && !advice[1])
 		return 0;
 	TRY(kube_write_key_list(w, "warnings", err));
 	if (why) {
@@ -86,6 +88,9 @@ static int write_warnings(struct kube_writer *w, const struct controller_inject_
 			STR_FMT(strangers[i])));
 		TRY(write_warning(w, text, err));
 	}
+	for (size_t i = 0; i < ARRAY_LEN(advice); i++)
+		if (advice[i])
+			TRY(write_warning(w, base_str(advice[i]), err));
 	return kube_write_end(w, err);
 }
 
@@ -152,7 +157,8 @@ int controller_inject(const struct controller_template *template, struct str rev
 	if (read == -ERR_NOMEM || r.uid.n == 0)
 		return FAIL(err, read < 0 ? why.class : ERR_INVALID, "not an AdmissionReview: %s",
 			read < 0 ? why.msg : "no request.uid");
-	if (read == 0 && is_asked_for(&r) && !has_agent_first(&r)) {
+	if (read == 0 && is_asked_for(&r) &&
+		(!has_agent_first(&r) || controller_inject_late_sink(&r))) {
 		done = CONTROLLER_INJECTED;
 		if (make(template, &r, &bad, &patch, &why) == -ERR_NOMEM)
 			return FAIL(err, ERR_NOMEM, "patch");

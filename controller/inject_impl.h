@@ -9,7 +9,11 @@
 
 #define INJECT_VOLUMES_MAX  16 /* of the template */
 #define INJECT_WARNINGS_MAX 8
-#define INJECT_MOUNT_PATH   "/run/functionkey"
+#define INJECT_METRICS_PORT                                                  \
+	STR("9464") /* what annotation functionkey.dev/metrics: "true" means \
+		     */
+#define INJECT_MOUNT_PATH "/run/functionkey"
+#define INJECT_ANNOUNCE   "FUNCTIONKEY_ANNOUNCE"
 
 /* What containers are given: name and where its value comes from (inject.c). */
 #define INJECT_VARIABLES(X)                     \
@@ -27,10 +31,18 @@ enum controller_inject_variable {
 };
 extern const char *const controller_inject_variables[INJECT_VARIABLE_COUNT];
 
+/* Where new active keys are announced, and what goes with it: K_SINK, K_CE_OVERRIDES and K_CA_CERTS
+ * of a container, as Knative's SinkBinding sets them. Empty: not set, not literal, or of no use. */
+struct controller_inject_sink {
+	struct str url, overrides, ca;
+};
+
 /* A container of the pod, as far as it matters. */
 struct controller_inject_container {
 	struct str name;
 	uint32_t set; /* bit i: the user set controller_inject_variables[i] */
+	struct controller_inject_sink sink;
+	bool announces; /* has FUNCTIONKEY_ANNOUNCE, as our agent has that announces */
 	bool has_env, has_mounts;
 	uint32_t mounts; /* how many */
 	uint32_t mount;  /* which one is at INJECT_MOUNT_PATH; mounts: none */
@@ -61,9 +73,10 @@ struct controller_inject_review {
 	struct str inject; /* label */
 	bool has_labels, has_revision_label, owned;
 	struct str containers_note, next_note;
+	struct str announce_note, metrics_note;  /* p is NULL without one */
 	struct str unknown[INJECT_WARNINGS_MAX]; /* annotations of ours that nothing reads */
 	size_t unknown_len;
-	bool has_volumes;
+	bool has_volumes, host_network;
 	uint32_t volumes; /* bit i: the pod has a volume by the name of the template's i-th */
 	struct controller_inject_containers init, main;
 };
@@ -74,7 +87,29 @@ int controller_inject_read_template(const struct controller_template *from, stru
 int controller_inject_read_review(
 	struct str text, struct controller_inject_review *review, struct err *err) must_check;
 
-/* Appends the JSON patch for a pod without the agent in first place. TOO_LARGE, INVALID (texts that
+/* -- inject_options.c: annotations whose values matter -- */
+
+/* Takes a literal variable of a container, if it is one of a sink's and of use; the first counts.
+ */
+void controller_inject_take_sink(
+	struct controller_inject_sink *sink, struct str name, struct str value);
+
+/* What the agent shall announce to; url is empty: nothing. Borrows from the review. */
+struct controller_inject_sink controller_inject_sink(const struct controller_inject_review *r);
+
+/* Whether a container was given its sink after the agent had been injected: by a webhook after us.
+ */
+bool controller_inject_late_sink(const struct controller_inject_review *r);
+
+/* The port that metrics are served on; empty: none. */
+struct str controller_inject_metrics(const struct controller_inject_review *r);
+
+/* What is wrong with those annotations, for a warning; NULL: nothing. */
+const char *controller_inject_announce_advice(const struct controller_inject_review *r);
+const char *controller_inject_metrics_advice(const struct controller_inject_review *r);
+
+/* Appends the JSON patch for a pod without the agent in first place, or with one that has no
+ * sink yet. TOO_LARGE, INVALID (texts that
  * are not UTF-8), NOMEM. */
 int controller_inject_patch(
 	const struct controller_inject_review *r, struct buf *patch, struct err *err) must_check;

@@ -16,7 +16,9 @@ struct plan {
 	char revision[CRDS_REVISION_MAX + 1]; /* "": the agent finds it itself */
 	char function[CRDS_FUNCTION_MAX + 1];
 	struct str values[INJECT_VARIABLE_COUNT]; /* empty: left out */
-	size_t at; /* where the agent is among the init containers; NO_INDEX: nowhere */
+	struct controller_inject_sink sink;
+	struct str metrics; /* the port; empty: none */
+	size_t at;          /* where the agent is among the init containers; NO_INDEX: nowhere */
 };
 
 struct making {
@@ -89,6 +91,8 @@ static int make_plan(const struct controller_inject_review *r, struct plan *plan
 	plan->values[INJECT_FUNCTION] = base_str(plan->function);
 	plan->values[INJECT_LEADER_URL] = url;
 	plan->values[INJECT_NEXT] = r->next_note;
+	plan->sink = controller_inject_sink(r);
+	plan->metrics = controller_inject_metrics(r);
 	return 0;
 }
 
@@ -227,20 +231,67 @@ static int add_volumes(struct making *m, struct err *err)
 	return 0;
 }
 
+struct agent_variable {
+	const char *name;
+	struct str value; /* empty: left out */
+};
+
+static int add_agent_variables(
+	struct making *m, const struct agent_variable *rows, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].value.n == 0)
+			continue;
+		TRY(variable_json(m, rows[i].name, rows[i].value, err));
+		TRY(add_piece(m, "/spec/initContainers/0/env/-", err));
+	}
+	return 0;
+}
+
+static int add_sink(struct making *m, struct err *err)
+{
+	const struct controller_inject_sink *sink = &m->plan->sink;
+	const struct agent_variable rows[] = {
+		{INJECT_ANNOUNCE, sink->url},
+		{INJECT_ANNOUNCE "_OVERRIDES", sink->overrides},
+		{INJECT_ANNOUNCE "_CA", sink->ca},
+	};
+
+	return add_agent_variables(m, rows, ARRAY_LEN(rows), err);
+}
+
+/* Without it on the host's network: there it would be a port of the node, and two such pods would
+ * not be put onto one. */
+static int add_metrics_port(struct making *m, struct err *err)
+{
+	struct kube_writer w = kube_writer(&m->piece);
+
+	if (m->plan->metrics.n == 0 || m->r->host_network)
+		return 0;
+	base_buf_clear(&m->piece);
+	TRY(kube_write_list(&w, err));
+	TRY(kube_write_object(&w, err));
+	TRY(kube_write_key_text(&w, "name", STR("fk-metrics"), err));
+	TRY(kube_write_key(&w, STR("containerPort"), err));
+	TRY(kube_write_json(&w, m->plan->metrics, err));
+	TRY(kube_write_key_text(&w, "protocol", STR("TCP"), err));
+	TRY(kube_write_end(&w, err));
+	TRY(kube_write_end(&w, err));
+	return add_piece(m, "/spec/initContainers/0/ports", err);
+}
+
 static int add_agent(struct making *m, struct err *err)
 {
 	const struct controller_inject_review *r = m->r;
 	const struct crds_pod *pod = &r->pod;
-	const struct {
-		const char *name;
-		struct str value;
-	} rows[] = {
+	const struct agent_variable rows[] = {
 		{"FUNCTIONKEY_REVISION", base_str(m->plan->revision)},
 		{"FUNCTIONKEY_FUNCTION", base_str(m->plan->function)},
 		{"FUNCTIONKEY_OWNER_API_VERSION", pod->owner_api_version},
 		{"FUNCTIONKEY_OWNER_KIND", pod->owner_kind},
 		{"FUNCTIONKEY_OWNER_NAME", pod->owner_name},
 		{"FUNCTIONKEY_OWNER_UID", pod->owner_uid},
+		{"FUNCTIONKEY_METRICS_PORT", m->plan->metrics},
 	};
 
 	if (!r->init.there)
@@ -248,13 +299,9 @@ static int add_agent(struct making *m, struct err *err)
 	TRY(kube_patch_add(&m->patch, "/spec/initContainers/0", r->template->agent, err));
 	if (!r->template->has_env)
 		TRY(kube_patch_add(&m->patch, "/spec/initContainers/0/env", STR("[]"), err));
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].value.n == 0)
-			continue;
-		TRY(variable_json(m, rows[i].name, rows[i].value, err));
-		TRY(add_piece(m, "/spec/initContainers/0/env/-", err));
-	}
-	return 0;
+	TRY(add_metrics_port(m, err));
+	TRY(add_agent_variables(m, rows, ARRAY_LEN(rows), err));
+	return add_sink(m, err);
 }
 
 /* Somebody else's injector pushed it away. */
@@ -269,7 +316,10 @@ static int move_agent(struct making *m, struct err *err)
 static int make_patch(struct making *m, struct err *err)
 {
 	if (m->plan->at != NO_INDEX) {
-		TRY(move_agent(m, err));
+		if (m->plan->at > 0)
+			TRY(move_agent(m, err));
+		if (controller_inject_late_sink(m->r))
+			TRY(add_sink(m, err));
 	} else {
 		TRY(add_labels(m, err));
 		TRY(add_volumes(m, err));

@@ -112,14 +112,20 @@ static int read_bool(struct reader *r, void *into, struct err *err)
 
 static int read_variable(struct reader *r, void *into, struct err *err)
 {
-	static const struct member members[] = {{"name", read_text, 0}};
+	struct variable {
+		struct str name, value;
+	} v = {0};
+	static const struct member members[] = {
+		{"name", read_text, offsetof(struct variable, name)},
+		{"value", read_text, offsetof(struct variable, value)}};
 	struct controller_inject_container *c = into;
-	struct str name = STR_NULL;
 
-	TRY(read_members(r, members, ARRAY_LEN(members), &name, err));
+	TRY(read_members(r, members, ARRAY_LEN(members), &v, err));
 	for (size_t i = 0; i < INJECT_VARIABLE_COUNT; i++)
-		if (base_str_eq(name, base_str(controller_inject_variables[i])))
+		if (base_str_eq(v.name, base_str(controller_inject_variables[i])))
 			c->set |= 1u << i;
+	c->announces = c->announces || base_str_eq(v.name, STR(INJECT_ANNOUNCE));
+	controller_inject_take_sink(&c->sink, v.name, v.value);
 	return 0;
 }
 
@@ -296,6 +302,10 @@ static int note(
 		return read_text(r, &review->containers_note, err);
 	if (base_str_eq(key, STR(OURS "next")))
 		return read_text(r, &review->next_note, err);
+	if (base_str_eq(key, STR(OURS "announce")))
+		return read_text(r, &review->announce_note, err);
+	if (base_str_eq(key, STR(OURS "metrics")))
+		return read_text(r, &review->metrics_note, err);
 	if (is_agents(key))
 		return kube_json_skip(&r->json, err);
 	if (base_str_starts(key, STR(OURS)) && review->unknown_len < INJECT_WARNINGS_MAX)
@@ -339,6 +349,7 @@ static int read_spec(struct reader *r, void *into, struct err *err)
 		{"containers", read_containers, AT(main)},
 		{"initContainers", read_containers, AT(init)},
 		{"volumes", read_volumes, 0},
+		{"hostNetwork", read_bool, AT(host_network)},
 	};
 	return read_members(r, members, ARRAY_LEN(members), into, err);
 }

@@ -21,8 +21,10 @@ static void test_every_allocation(void **state)
 {
 	static char review[] = SAMPLE_POD(
 		"\"name\":\"s\\u0061\",\"annotations\":{\"functionkey.dev/containers\":\"app,b\","
+		"\"functionkey.dev/announce\":\"true\",\"functionkey.dev/metrics\":\"true\","
 		"\"functionkey.dev/x\":\"\"}," SAMPLE_OPTED(""),
-		"\"containers\":[{\"name\":\"app\"},{\"name\":\"b\"}]");
+		"\"containers\":[{\"name\":\"app\",\"env\":[{\"name\":\"K_SINK\",\"value\":"
+		"\"http:\\/\\/sink\"}]},{\"name\":\"b\"}]");
 	(void)state;
 
 	assert_true(torture_run("inject", inject_case, review, 1) > 5);

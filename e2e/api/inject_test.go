@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
@@ -128,7 +131,94 @@ func goldenPods(t *testing.T, c *kit.Cluster) []goldenPod {
 			pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/run/functionkey"}}
 			pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		})},
+		{"announce-to-a-url", wants(ns, "single", noted("functionkey.dev/announce=https://sink.example/keys?of=shop"), bound)},
+		{"announce-to-the-sink", wants(ns, "single", noted("functionkey.dev/announce=true"), bound)},
+		{"announce-without-a-sink", wants(ns, "single", noted("functionkey.dev/announce=true"), func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "K_SINK", Value: "mailto:sink"}, {Name: "K_CE_OVERRIDES", Value: "{}"}}
+		})},
+		{"metrics", wants(ns, "single", noted("functionkey.dev/metrics=true", "functionkey.dev/announce=false"), bound)},
+		{"metrics-on-the-hosts-network", wants(free, "node-agent", noted("functionkey.dev/metrics=9500"), func(pod *corev1.Pod) { pod.Spec.HostNetwork = true })},
 	}
+}
+
+// bound is a pod as Knative's SinkBinding makes it; its first container is not literal about it.
+func bound(pod *corev1.Pod) {
+	pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "K_SINK", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}, {Name: "K_CE_OVERRIDES", Value: "{}"}}
+	second := another("second")
+	second.Env = []corev1.EnvVar{{Name: "A", Value: "b"}, {Name: "K_SINK", Value: "https://broker-ingress.knative-eventing.svc.cluster.local/shop/default"},
+		{Name: "K_CA_CERTS", Value: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, {Name: "K_CE_OVERRIDES", Value: `{"extensions":{"team":"pay"}}`}}
+	third := another("third")
+	third.Env = []corev1.EnvVar{{Name: "K_SINK", Value: "http://another"}}
+	pod.Spec.Containers = append(pod.Spec.Containers, second, third)
+}
+
+// lateSink: a webhook after us gives a container its sink, so that we are asked again. The agent gets
+// it; nothing else changes.
+func lateSink(t *testing.T, c *kit.Cluster, ns string) {
+	t.Helper()
+	made, err := tryPod(t, c, wants(ns, "single", noted("functionkey.dev/announce=true")))
+	must(t, err)
+	if len(made.Spec.InitContainers[0].Ports) != 0 {
+		t.Error("ports that nobody asked for:", made.Spec.InitContainers[0].Ports)
+	}
+	made.UID, made.ResourceVersion, made.ManagedFields, made.Status = "", "", nil, corev1.PodStatus{}
+	sink := corev1.EnvVar{Name: "K_SINK", Value: "http://sink"}
+	want := append(append([]corev1.EnvVar{}, made.Spec.InitContainers[0].Env...), corev1.EnvVar{Name: "FUNCTIONKEY_ANNOUNCE", Value: "http://sink"})
+	made.Spec.Containers[0].Env = append(made.Spec.Containers[0].Env, sink)
+	for _, first := range []bool{true, false} { // or pushed away as well
+		pod := made.DeepCopy()
+		if !first {
+			pod.Spec.InitContainers = append([]corev1.Container{another("prepare")}, pod.Spec.InitContainers...)
+		}
+		again, err := tryPod(t, c, pod)
+		must(t, err)
+		if have := again.Spec.InitContainers[0]; !reflect.DeepEqual(have.Env, want) {
+			t.Errorf("first %v: the agent's variables are %v, want %v", first, have.Env, want)
+		}
+		if !reflect.DeepEqual(again.Spec.Containers, made.Spec.Containers) {
+			t.Errorf("first %v: containers are %v, want %v", first, again.Spec.Containers, made.Spec.Containers)
+		}
+	}
+}
+
+// TestPodMonitors: what Prometheus Operator is told to look for is what pods have.
+func TestPodMonitors(t *testing.T) {
+	c := installed(t)
+	agent := kit.Must[*corev1.Pod](t)(tryPod(t, c, wants(opted(t, c), "single", noted("functionkey.dev/metrics=true"))))
+	controller := kit.Must[*appsv1.Deployment](t)(c.Kube.AppsV1().Deployments(system).Get(kit.Context(t), "functionkey-controller", metav1.GetOptions{})).Spec.Template
+	scraped := map[string]struct {
+		labels     map[string]string
+		containers []corev1.Container
+	}{"functionkey-agents": {agent.Labels, agent.Spec.InitContainers}, "functionkey-controller": {controller.Labels, controller.Spec.Containers}}
+	documents := strings.Split(c.Kubectl(t, "kustomize", filepath.Join(kit.Root(t), "manifests", "monitoring", "prometheus-operator")), "\n---\n")
+	if len(documents) != len(scraped) {
+		t.Errorf("%d monitors", len(documents))
+	}
+	for _, document := range documents {
+		var monitor struct {
+			Metadata metav1.ObjectMeta
+			Spec     struct {
+				Selector            metav1.LabelSelector
+				PodMetricsEndpoints []struct{ Port string }
+			}
+		}
+		must(t, yaml.Unmarshal([]byte(document), &monitor))
+		of, endpoints := scraped[monitor.Metadata.Name], monitor.Spec.PodMetricsEndpoints
+		selector := kit.Must[labels.Selector](t)(metav1.LabelSelectorAsSelector(&monitor.Spec.Selector))
+		if selector.Empty() || !selector.Matches(labels.Set(of.labels)) {
+			t.Errorf("%s: %v does not select %v", monitor.Metadata.Name, selector, of.labels)
+		}
+		if len(endpoints) != 1 || !slices.ContainsFunc(of.containers, func(c corev1.Container) bool {
+			return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == endpoints[0].Port })
+		}) {
+			t.Errorf("%s: no container has the port of %v", monitor.Metadata.Name, endpoints)
+		}
+	}
+}
+
+func TestLateSink(t *testing.T) {
+	c := installed(t)
+	lateSink(t, c, opted(t, c))
 }
 
 func (row *goldenPod) check(t *testing.T, c *kit.Cluster) {
@@ -159,7 +249,7 @@ func shorten(agent *corev1.Container) {
 			env = append(env, e)
 		}
 	}
-	*agent = corev1.Container{Name: agent.Name, Env: env}
+	*agent = corev1.Container{Name: agent.Name, Env: env, Ports: agent.Ports}
 }
 
 // golden is a pod without what changes from run to run, and without what the
@@ -329,6 +419,17 @@ func warns(t *testing.T, c *kit.Cluster, ns string) {
 		{"functionkey.dev/require-sender=message", ""},
 		{"functionkey.dev/replay-window=300s", ""},
 		{"example.org/contaners=app", ""},
+		{"functionkey.dev/announce=false", ""},
+		{"functionkey.dev/announce=http://sink/", ""},
+		{"functionkey.dev/announce=yes", `annotation functionkey.dev/announce is neither "true", "false" nor an http or https URL: no key is announced`},
+		{"functionkey.dev/announce=http://a b", `annotation functionkey.dev/announce is neither "true", "false" nor an http or https URL: no key is announced`},
+		{"functionkey.dev/announce=true", `annotation functionkey.dev/announce is "true", but no container has a literal K_SINK that is an http or https URL: no key is announced`},
+		{"functionkey.dev/metrics=true", ""},
+		{"functionkey.dev/metrics=false", ""},
+		{"functionkey.dev/metrics=65535", ""},
+		{"functionkey.dev/metrics=65536", `annotation functionkey.dev/metrics is neither "true", "false" nor a port: metrics are not served on the pod's address`},
+		{"functionkey.dev/metrics=0", `annotation functionkey.dev/metrics is neither "true", "false" nor a port: metrics are not served on the pod's address`},
+		{"functionkey.dev/metrics=yes", `annotation functionkey.dev/metrics is neither "true", "false" nor a port: metrics are not served on the pod's address`},
 	}
 	for _, row := range rows {
 		listener := &heard{}

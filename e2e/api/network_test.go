@@ -80,7 +80,7 @@ func TestNetworkPolicies(t *testing.T) {
 	if webhook == nil {
 		t.Fatal("manifests/webhook has no --webhook-address")
 	}
-	agent := listened(t, "functionkey-agent", "run", "--help")
+	agent := append(listened(t, "functionkey-agent", "run", "--help"), "9464") // functionkey.dev/metrics: "true"
 	api := []string{"443", "53", "6443", "8443"}
 
 	system, functions := policies(t, c, "system"), policies(t, c, "functions")
@@ -96,7 +96,7 @@ func TestNetworkPolicies(t *testing.T) {
 			t.Errorf("%s lets in %v, out %v; want %v, %v", row.policy.Name, in, out, row.in, row.out)
 		}
 	}
-	if len(system)+len(functions) != 3 || len(agent) < 2 {
+	if len(system)+len(functions) != 3 || len(agent) < 3 {
 		t.Errorf("%d and %d policies, and ports %v", len(system), len(functions), agent)
 	}
 }

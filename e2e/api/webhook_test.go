@@ -276,6 +276,7 @@ func TestWebhook(t *testing.T) {
 		needs(t, h.Cluster, 36, "no MutatingAdmissionPolicy v1 to play another injector")
 		h.reinvoked(t, ns)
 	})
+	t.Run("a sink that comes late", func(t *testing.T) { lateSink(t, h.Cluster, ns) })
 	t.Run("a pod of before is reported", func(t *testing.T) { h.watchdog(t, first, second) })
 	t.Run("rights on four objects more", func(t *testing.T) { h.rights(t) })
 	t.Run("metrics", func(t *testing.T) {

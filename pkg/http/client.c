@@ -300,7 +300,7 @@ static CURLcode set_limits(CURL *easy, const struct http_call_request *r)
 	CURLcode code = CURLE_OK;
 
 	code |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	code |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+	code |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, r->tls ? "https" : "http");
 	code |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	code |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	code |= curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -312,6 +312,19 @@ static CURLcode set_limits(CURL *easy, const struct http_call_request *r)
 		easy, CURLOPT_LOW_SPEED_TIME, idle < IDLE_MAX_S ? idle : IDLE_MAX_S);
 	code |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, kube_transport_sockopt);
 	code |= curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 30L);
+	return code;
+}
+
+static CURLcode set_tls(CURL *easy, struct str ca)
+{
+	struct curl_blob blob = {(void *)(uintptr_t)ca.p, ca.n, CURL_BLOB_COPY};
+	CURLcode code = CURLE_OK;
+
+	code |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (ca.n) {
+		code |= curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+		code |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
 	return code;
 }
 
@@ -368,13 +381,16 @@ static int fill(struct http_call *call, const struct http_call_request *r, struc
 	if (!call->easy)
 		return FAIL(err, ERR_NOMEM, "libcurl");
 	const bool local = r->address[0] == '/';
-	TRY(base_buf_addf(&url, err, "http://%s/", local ? "localhost" : r->address));
+	TRY(base_buf_addf(&url, err, "%s://%s/", r->tls ? "https" : "http",
+		local ? "localhost" : r->address));
 	call->url = base_strndup((const char *)url.data, url.len);
 	if (!call->url)
 		return FAIL(err, ERR_NOMEM, "address");
 	TRY(add_defaults(call, r->host, err));
 	CURLcode code = set_limits(call->easy, r) | set_functions(call, call->easy) |
 			set_body(call, call->easy, r);
+	if (r->tls)
+		code |= set_tls(call->easy, r->ca);
 	if (local)
 		code |= curl_easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH, r->address);
 	return code == CURLE_OK ? 0 : FAIL(err, ERR_NOMEM, "libcurl refuses an option");

@@ -5,7 +5,8 @@
  * streams, at the same time if the peer likes, and what is not taken holds the sender up. Nothing
  * is followed, retried elsewhere, decoded or added: no redirects, no proxies from the environment,
  * no cookies, no credentials, no header but those that were given and the framing. The connection
- * goes to the address that was given and nowhere else.
+ * goes to the address that was given and nowhere else; with TLS the server's certificate must be of
+ * that name or address.
  *
  * What came is checked: names must be tokens, values hold no controls, lines are not folded, there
  * is at most one Content-Length. Names are handed on in lower case.
@@ -42,6 +43,8 @@ struct http_call_request {
 	const char *address; /* "10.1.2.3:9472", "[::1]:80", "name:80"; "/path" of a unix socket */
 	const char *host;    /* the header */
 	const char *target;  /* "/path?query", sent as it is */
+	bool tls;            /* 1.2 or newer */
+	struct str ca;       /* PEM: the only authorities; empty: those of the system */
 	bool has_body;       /* else neither Content-Length nor chunks are sent; not with HEAD */
 	bool has_length;     /* else chunked */
 	uint64_t length;
