@@ -29,7 +29,7 @@ class Sink:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                sink.requests.append((time.monotonic(), self.path, 
+                sink.requests.append((time.monotonic(), self.path,
                                       {k.lower(): v for k, v in self.headers.items()}, body))
                 answer = sink.answers.pop(0) if sink.answers else (202, {})
                 if answer is None:
