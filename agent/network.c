@@ -35,6 +35,7 @@
 
 struct network {
 	struct agent_app app;
+	struct agent_targets allowed; /* to send to us */
 	uv_loop_t loop;
 	struct kube_config *config;
 	struct agent_local_face *local;
@@ -177,8 +178,11 @@ static int begin_replica(struct network *n, int64_t incarnation, struct err *err
 	agent_endpoints_begin(n->endpoints);
 	TRY(agent_announcer_new(&n->app, &n->announcer, err));
 	(void)uv_timer_start(&n->again, settle, SETTLE_MS, SETTLE_EVERY_MS);
+	TRY(agent_targets_parse(
+		base_str(n->app.options.allow_senders), self->ns, &n->allowed, err));
 	const struct agent_opening_policy policy = {
 		.require = (enum envelope_sender_level)n->app.options.require_sender,
+		.allowed = &n->allowed,
 		.replay_s = n->app.options.replay_window_ns / NS_PER_S,
 		.senders = n->app.senders};
 	return agent_openings_new(

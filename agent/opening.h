@@ -11,6 +11,7 @@
 
 #include "agent/choose.h"
 #include "agent/core.h"
+#include "agent/outbound_targets.h"
 #include "agent/problem.h"
 #include "agent/report.h"
 #include "pkg/envelope/cache.h"
@@ -29,9 +30,10 @@ struct agent_openings; /* what all openings share */
 
 /* What senders have to show. */
 struct agent_opening_policy {
-	enum envelope_sender_level require; /* verified; NONE: nothing */
-	int64_t replay_s;                   /* replay window in seconds; 0: none */
-	struct agent_senders *senders;      /* that know who vouches for whom */
+	enum envelope_sender_level require;  /* verified; NONE: nothing */
+	const struct agent_targets *allowed; /* functions that may send; empty or NULL: all */
+	int64_t replay_s;                    /* replay window in seconds; 0: none */
+	struct agent_senders *senders;       /* that know who vouches for whom */
 };
 
 /* core, envelope, replica and the policy's senders are borrowed and outlive it. */

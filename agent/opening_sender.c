@@ -15,13 +15,25 @@ void agent_opening_sender_begin(struct agent_opening *o)
 	o->sender = (struct agent_sender){.stated = o->message.header.sender};
 }
 
+static bool has_list(const struct agent_opening *o)
+{
+	return o->s->policy.allowed && o->s->policy.allowed->n > 0;
+}
+
 static int check_policy(struct agent_opening *o, struct err *err)
 {
-	const enum envelope_sender_level need = o->s->policy.require;
 	const struct agent_sender *s = &o->sender;
 
-	if (need == ENVELOPE_SENDER_NONE || (s->named && s->vouched == AGENT_VOUCHED))
+	if (o->s->policy.require == ENVELOPE_SENDER_NONE && !has_list(o))
 		return 0;
+	if (s->named && s->vouched == AGENT_VOUCHED) {
+		if (!has_list(o) ||
+			agent_targets_find(o->s->policy.allowed, s->cert.ns, s->cert.function))
+			return 0;
+		return REFUSE_AS(err, SENDER_REQUIRED,
+			"%.*s/%.*s is not in functionkey.dev/allow-senders", STR_FMT(s->cert.ns),
+			STR_FMT(s->cert.function));
+	}
 	if (s->named && s->vouched == AGENT_VOUCH_NO_ANSWER)
 		return REFUSE_AS(err, NOT_READY,
 			"who vouches for %.*s/%.*s is not known now: no answer of the API server",

@@ -306,6 +306,49 @@ static void test_what_is_required(void **state)
 	scene_end(&s);
 }
 
+static void test_who_is_allowed(void **state)
+{
+	static const struct {
+		const char *name, *list;
+		enum envelope_sender_level level;
+		enum agent_vouched vouched;
+		enum agent_problem want;
+	} rows[] = {
+		{"all", "", ENVELOPE_SENDER_NONE, AGENT_VOUCHED, AGENT_PROBLEM_NONE},
+		{"listed", "other/audit, orders", ENVELOPE_SENDER_ORIGIN, AGENT_VOUCHED,
+			AGENT_PROBLEM_NONE},
+		{"listed with its namespace", "shop/orders", ENVELOPE_SENDER_MESSAGE, AGENT_VOUCHED,
+			AGENT_PROBLEM_NONE},
+		{"of another namespace", "other/orders", ENVELOPE_SENDER_MESSAGE, AGENT_VOUCHED,
+			AGENT_PROBLEM_SENDER_REQUIRED},
+		{"another function", "order", ENVELOPE_SENDER_MESSAGE, AGENT_VOUCHED,
+			AGENT_PROBLEM_SENDER_REQUIRED},
+		{"unsigned", "orders", ENVELOPE_SENDER_NONE, AGENT_VOUCHED,
+			AGENT_PROBLEM_SENDER_REQUIRED},
+		{"listed, but nobody vouches", "orders", ENVELOPE_SENDER_MESSAGE,
+			AGENT_VOUCH_ISSUER, AGENT_PROBLEM_SENDER_REQUIRED},
+	};
+	struct agent_targets allowed;
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct like like = {.level = rows[i].level};
+		s.o = agent_opening_free(s.o);
+		assert_ok(rows[i].name,
+			agent_targets_parse(base_str(rows[i].list), STR("shop"), &allowed, err));
+		world_asks(&s.w, &(struct agent_opening_policy){.allowed = &allowed});
+		s.w.vouched = rows[i].vouched;
+		seal(&s.w, &s.orders, &like, STR("hello"));
+		if (rows[i].want == AGENT_PROBLEM_NONE)
+			open_ok(rows[i].name, &s);
+		else
+			open_refused(rows[i].name, &s, rows[i].want);
+	}
+	scene_end(&s);
+}
+
 /* Records may have to be fetched first: nothing is final before. */
 static void test_a_sender_is_waited_for(void **state)
 {
@@ -376,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_forged_certificates),
 		cmocka_unit_test(test_times_of_certificates),
 		cmocka_unit_test(test_what_is_required),
+		cmocka_unit_test(test_who_is_allowed),
 		cmocka_unit_test(test_a_sender_is_waited_for),
 		cmocka_unit_test(test_replays),
 	};

@@ -85,6 +85,9 @@ static const struct option_def network_rows[] = {
 	OPTION_ENUM(T, require_sender, "require-sender", "FUNCTIONKEY_REQUIRE_SENDER", "none",
 		agent_sender_levels,
 		"How messages must be signed, by a sender who was verified, to be opened."),
+	OPTION_STR(T, allow_senders, "allow-senders", "FUNCTIONKEY_ALLOW_SENDERS", "",
+		"Functions whose messages are opened, if they are signed by a sender who was "
+		"verified: [namespace/]function, separated by commas. Empty: all."),
 	OPTION_DURATION(T, replay_window_ns, "replay-window", "FUNCTIONKEY_REPLAY_WINDOW", "0s", 0,
 		24 * 3600 * NS_PER_S,
 		"How long this replica refuses a message that it has delivered before; older ones "
@@ -142,6 +145,20 @@ static int check_proxy(const struct agent_options *o, struct err *err)
 	return 0;
 }
 
+static int check_senders(const struct agent_options *o, struct err *err)
+{
+	struct agent_targets allowed;
+
+	if (agent_targets_parse(base_str(o->allow_senders), base_str(o->ns), &allowed, err) < 0) {
+		base_err_wrap(err, "--allow-senders");
+		return -(int)ERR_INVALID;
+	}
+	for (size_t i = 0; i < allowed.n; i++)
+		if (allowed.v[i].address[0])
+			return FAIL(err, ERR_INVALID, "--allow-senders takes no addresses");
+	return 0;
+}
+
 static int check(const void *config, struct err *err)
 {
 	const struct agent_options *o = config;
@@ -156,6 +173,7 @@ static int check(const void *config, struct err *err)
 	TRY(check_address("local-address", o->local_address, err));
 	if (o->local_address[0] && !is_loopback(o->local_address))
 		return FAIL(err, ERR_INVALID, "--local-address must be a loopback address");
+	TRY(check_senders(o, err));
 	return check_proxy(o, err);
 }
 

@@ -35,6 +35,7 @@ struct agent_options {
 	int continuity;
 	int sender, require_sender; /* enum envelope_sender_level */
 	int64_t replay_window_ns;   /* 0: none */
+	char allow_senders[4096];   /* functions whose messages are opened; empty: all */
 	bool reuse_keys;
 	char kubeconfig[512]; /* empty: the Pod's own files */
 };

@@ -287,7 +287,7 @@ static int read_labels(struct reader *r, void *into, struct err *err)
 static bool is_agents(struct str key)
 {
 	static const char *const keys[] = {OURS "inbound", OURS "outbound", OURS "sender",
-		OURS "require-sender", OURS "replay-window"};
+		OURS "require-sender", OURS "allow-senders", OURS "replay-window"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (base_str_eq(key, base_str(keys[i])))

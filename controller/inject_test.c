@@ -102,6 +102,7 @@ static const struct row rows[] = {
 			   "\"functionkey.dev/inbound\":\"80\","
 			   "\"functionkey.dev/sender\":\"origin\","
 			   "\"functionkey.dev/require-sender\":\"none\","
+			   "\"functionkey.dev/allow-senders\":\"orders\","
 			   "\"functionkey.dev/replay-window\":\"60s\","
 			   "\"functionkey.dev/outbound\":\"a\"}," SAMPLE_OPTED(""),
 			"\"volumes\":[{\"name\":\"functionkey-token\"},{\"name\":\"d\"}],"

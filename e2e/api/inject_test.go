@@ -417,6 +417,7 @@ func warns(t *testing.T, c *kit.Cluster, ns string) {
 		{"functionkey.dev/next=billing", ""},
 		{"functionkey.dev/sender=origin", ""},
 		{"functionkey.dev/require-sender=message", ""},
+		{"functionkey.dev/allow-senders=orders, other/audit", ""},
 		{"functionkey.dev/replay-window=300s", ""},
 		{"example.org/contaners=app", ""},
 		{"functionkey.dev/announce=false", ""},
