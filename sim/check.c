@@ -278,6 +278,29 @@ static void check_erased(struct sim_world *w, const struct crds_functionkey *lea
 	}
 }
 
+/* Everybody who may could sign a message now: somebody whom the record knows vouches for its key.
+ */
+static void check_certified(struct sim_world *w, const struct crds_functionkey *leader)
+{
+	for (size_t i = 0; i < w->replicas_len; i++) {
+		struct sim_replica *r = &w->replicas[i];
+		if (!r->alive || r->revoked)
+			continue;
+		_cleanup_(crds_functionkey_free) struct crds_functionkey *own =
+			sim_record(w, base_str(r->member));
+		const struct protocol_keeper *k = &r->half->agent->keeper;
+		const bool good =
+			r == leading(w)
+				? k->certified_ns > 0 &&
+					  base_str_eq(base_str(k->certified_uid), leader->uid)
+				: own && own->has_certificate &&
+					  own->certificate.incarnation == own->incarnation &&
+					  protocol_issuer_known(leader, &own->certificate.issuer);
+		if (!good)
+			sim_fail(w, "nobody vouches for %s", r->pod);
+	}
+}
+
 static void tell_unsettled(struct sim_world *w)
 {
 	for (size_t i = 0; i < w->replicas_len; i++) {
@@ -318,4 +341,6 @@ void sim_check_end(struct sim_world *w)
 		check_revoked(w, leader);
 	if (leader && !w->failure[0])
 		check_erased(w, leader);
+	if (leader && !w->failure[0])
+		check_certified(w, leader);
 }
