@@ -48,7 +48,7 @@ func (w *World) EndController(ctx context.Context) error {
 		return err
 	}
 	for _, p := range pods {
-		_ = Kill(string(p.UID), "/usr/bin/functionkey-controller")
+		_ = Kill(string(p.UID), "functionkey-controller")
 	}
 	return Until(ctx, 30*time.Second, "the controller is gone", func(ctx context.Context) error {
 		left, err := w.ControllerPods(ctx)
@@ -59,9 +59,9 @@ func (w *World) EndController(ctx context.Context) error {
 	})
 }
 
-// StartController brings one replica back and waits for it.
+// StartController brings the replicas back and waits for them.
 func (w *World) StartController(ctx context.Context) error {
-	if _, err := w.Kubectl(ctx, "-n", System, "scale", "deployment/functionkey-controller", "--replicas=1"); err != nil {
+	if _, err := w.Kubectl(ctx, "-n", System, "scale", "deployment/functionkey-controller", "--replicas=2"); err != nil {
 		return err
 	}
 	return w.ControllerRolled(ctx)
