@@ -249,7 +249,8 @@ class World:
                          "name": "functionkey-agent"},
              "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io",
                            "name": f"system:serviceaccounts:{self.namespace}"}]})
-        wait_for("service account", lambda: self.get("serviceaccount", "default"))
+        wait_for("service account", lambda: self.kubectl(
+            "-n", self.namespace, "get", "serviceaccount", "default", "--ignore-not-found"))
 
     def revision(self, function, revision, replicas, **spec):
         """A ReplicaSet with its pods, and what the controller makes for it."""
