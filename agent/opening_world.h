@@ -109,26 +109,26 @@ static inline void answer_all(struct world *w)
 
 /* Says what the world says, or later. */
 int agent_senders_vouch(struct agent_senders *s, const struct envelope_sender_cert *cert,
-	struct agent_senders_waiter *waiter, enum agent_vouched *ret_vouched, struct err *err)
+	struct agent_senders_waiter *w, enum agent_vouched *ret_vouched, struct err *err)
 {
-	struct world *w = world_of(s);
+	struct world *world = world_of(s);
 
 	(void)err;
-	w->vouch_asked++;
-	if (w->vouch_later) {
-		waiter->waiting = true;
-		w->waiter = waiter;
+	world->vouch_asked++;
+	if (world->vouch_later) {
+		w->waiting = true;
+		world->waiter = w;
 		return AGENT_SENDERS_WAIT;
 	}
 	assert_true(base_str_eq(cert->function, STR("orders")));
-	*ret_vouched = w->vouched;
+	*ret_vouched = world->vouched;
 	return 0;
 }
 
 /* Nobody waits then. */
-void agent_senders_cancel(struct agent_senders *s, struct agent_senders_waiter *waiter)
+void agent_senders_cancel(struct agent_senders *s, struct agent_senders_waiter *w)
 {
-	waiter->waiting = false;
+	w->waiting = false;
 	world_of(s)->waiter = NULL;
 }
 

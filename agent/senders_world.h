@@ -47,23 +47,23 @@ int kube_informer_new(struct kube_client *client, const struct kube_informer_spe
 	return FAIL(err, ERR_TOO_LARGE, "informers");
 }
 /* Counts. */
-struct kube_informer *kube_informer_free(struct kube_informer *f)
+struct kube_informer *kube_informer_free(struct kube_informer *i)
 {
-	if (f) {
-		f->used = false;
+	if (i) {
+		i->used = false;
 		api.freed++;
 	}
 	return NULL;
 }
 /* As arrive says. */
-bool kube_informer_synced(const struct kube_informer *f)
+bool kube_informer_synced(const struct kube_informer *i)
 {
-	return f->synced;
+	return i->synced;
 }
 /* As arrive says. */
-enum kube_watch_state kube_informer_state(const struct kube_informer *f)
+enum kube_watch_state kube_informer_state(const struct kube_informer *i)
 {
-	return f->state;
+	return i->state;
 }
 /* One that is told from others. */
 const char *kube_watch_state_name(enum kube_watch_state state)
@@ -72,24 +72,24 @@ const char *kube_watch_state_name(enum kube_watch_state state)
 }
 /* There is one index. */
 int kube_informer_add_index(
-	struct kube_informer *f, kube_index_fn keys, size_t *ret_index, struct err *err)
+	struct kube_informer *i, kube_index_fn keys, size_t *ret_index, struct err *err)
 {
-	(void)f;
+	(void)i;
 	(void)keys;
 	(void)err;
 	*ret_index = 0;
 	return 0;
 }
 /* The informer itself. */
-const struct kube_store *kube_informer_store(const struct kube_informer *f)
+const struct kube_store *kube_informer_store(const struct kube_informer *i)
 {
-	return (const struct kube_store *)f;
+	return (const struct kube_store *)i;
 }
 /* By function. */
-size_t kube_store_by_index(const struct kube_store *store, size_t index, struct str key,
-	const void *const **ret_objects)
+size_t kube_store_by_index(
+	const struct kube_store *s, size_t index, struct str key, const void *const **ret_objects)
 {
-	struct kube_informer *f = (struct kube_informer *)(uintptr_t)store;
+	struct kube_informer *f = (struct kube_informer *)(uintptr_t)s;
 	size_t n = 0;
 
 	(void)index;
