@@ -36,8 +36,10 @@ bool protocol_issuer_known(const struct crds_functionkey *leader, const struct c
 	return false;
 }
 
-/* One that is good for longer than any that we make comes from a clock that is far ahead. */
-bool protocol_certificate_due(
+/* True if one that is good until then (wall time) is due to be renewed: half of its time is over,
+ * or it is good for longer than any that we make, by a clock that is far ahead. Lowers
+ * plan->wake_ns if it is not. */
+static bool certificate_due(
 	const struct protocol_view *v, int64_t expires_ns, struct protocol_plan *plan)
 {
 	const int64_t whole = PROTOCOL_CERT_S * NS_PER_S;
@@ -60,7 +62,7 @@ static bool needs_certificate(const struct protocol_view *v, const struct crds_f
 		return false;
 	return !member->has_certificate || c->incarnation != member->incarnation ||
 	       !protocol_issuer_known(v->leader, &c->issuer) ||
-	       protocol_certificate_due(v, c->expires_ns, plan);
+	       certificate_due(v, c->expires_ns, plan);
 }
 
 static void certify_ourselves(const struct protocol_view *v, struct protocol_plan *plan)
@@ -68,7 +70,7 @@ static void certify_ourselves(const struct protocol_view *v, struct protocol_pla
 	const struct protocol_keeper *k = &v->keeper;
 
 	if (k->certified_ns && base_str_eq(base_str(k->certified_uid), v->leader->uid) &&
-		!protocol_certificate_due(v, k->certified_ns, plan))
+		!certificate_due(v, k->certified_ns, plan))
 		return;
 	struct protocol_action *a = protocol_add(plan, PROTOCOL_CERTIFY);
 	if (a)

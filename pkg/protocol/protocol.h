@@ -218,11 +218,6 @@ size_t protocol_opened(
  * vouches for counts. */
 bool protocol_issuer_known(const struct crds_functionkey *leader, const struct crds_point *issuer);
 
-/* True if a certificate that is good until then (wall time) is due to be renewed: half of its time
- * is over. Lowers plan->wake_ns if it is not. */
-bool protocol_certificate_due(
-	const struct protocol_view *v, int64_t expires_ns, struct protocol_plan *plan);
-
 /* Adds an action if there is room, else marks the plan as truncated; NULL then. */
 struct protocol_action *protocol_add(struct protocol_plan *plan, enum protocol_kind kind);
 
