@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"functionkey.dev/e2e/kit"
 	"functionkey.dev/e2e/story"
@@ -68,12 +70,33 @@ func exposed(t *testing.T, s *shop, ctx context.Context, pod *corev1.Pod) {
 	}
 }
 
+// scraped: its agent's metrics at the pod's address, asked for from another network namespace, and
+// nothing else there.
+func scraped(t *testing.T, s *shop, ctx context.Context, pod *corev1.Pod) {
+	t.Helper()
+	ask := func(path string) ([]byte, error) {
+		return s.Kube.CoreV1().RESTClient().Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name + ":9464").
+			SubResource("proxy").Suffix(path).DoRaw(ctx)
+	}
+	text, err := ask("metrics")
+	if n, there := story.Metrics(text)["functionkey_function_exposed"]; err != nil || !there || n != 0 {
+		t.Errorf("metrics of %s: %v: %.200s", pod.Name, err, text)
+	}
+	if text, err := ask("v1/status"); !apierrors.IsNotFound(err) {
+		t.Errorf("more than metrics of %s: %v: %.200s", pod.Name, err, text)
+	}
+	ports := pod.Spec.InitContainers[0].Ports
+	if !slices.ContainsFunc(ports, func(p corev1.ContainerPort) bool { return p.Name == "fk-metrics" && p.ContainerPort == 9464 }) {
+		t.Errorf("ports of %s: %v", pod.Name, ports)
+	}
+}
+
 // TestProxy: annotations alone, as users have them, between pods.
 func TestProxy(t *testing.T) {
 	s := newShop(t, "plain")
 	for app, note := range map[string]string{"billing": "functionkey.dev/inbound", "orders": "functionkey.dev/outbound"} {
 		d := s.example(t, "Deployment", app)
-		set(d, map[string]any{note: map[string]string{"billing": "8090", "orders": "billing"}[app]}, "spec", "template", "metadata", "annotations")
+		set(d, map[string]any{note: map[string]string{"billing": "8090", "orders": "billing"}[app], "functionkey.dev/metrics": "true"}, "spec", "template", "metadata", "annotations")
 		set(d, int64(map[string]int{"billing": 2, "orders": 1}[app]), "spec", "replicas")
 		s.create(t, d)
 	}
@@ -116,6 +139,7 @@ func TestProxy(t *testing.T) {
 		first, err = call(ctx)
 		return err
 	})
+	scraped(t, s, ctx, &orders)
 	wire := kit.Must[*story.Wire](t)(story.Tap(&orders, 9472))
 	_, err := call(ctx)
 	out, in := wire.Stop()
