@@ -197,8 +197,8 @@ static int start(struct program *p, struct err *err)
 	TRY(controller_metrics_new(&p->core.metrics, err));
 	TRY(connect_to_server(p, err));
 	TRY(controller_runner_new(&p->core, &p->runner, err));
-	TRY(controller_uninjected_new(
-		&p->core, controller_runner_world(p->runner), &p->uninjected, err));
+	TRY(controller_uninjected_new(&p->core, controller_runner_world(p->runner),
+		p->options.evict_every_ns, &p->uninjected, err));
 	if (p->options.webhook_address[0])
 		TRY(controller_injector_new(&p->core, &p->options, &p->injector, err));
 	TRY(controller_faces_new(

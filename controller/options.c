@@ -38,6 +38,10 @@ static const struct option_def rows[] = {
 	OPTION_DURATION(T, webhook_certificate_life_ns, "webhook-certificate-lifetime", NULL,
 		"2160h", 5 * NS_PER_S, 87600 * (3600 * NS_PER_S),
 		"The same of the certificate that it signs."),
+	OPTION_DURATION(T, evict_every_ns, "evict-uninjected", "FUNCTIONKEY_EVICT_UNINJECTED", "0s",
+		0, 24 * 3600 * NS_PER_S,
+		"Evict pods that opted in and run without an agent, at most one in this time, so "
+		"that their owners make new ones. 0: none."),
 	OPTION_BOOL(T, alone, "alone", NULL, "false", "Act without an election."),
 	OPTION_ENUM(T, log_level, "log-level", "FUNCTIONKEY_LOG_LEVEL", "info", base_log_levels,
 		"What is logged at least."),
@@ -56,6 +60,8 @@ static int check(const void *config, struct err *err)
 	if (o->lease_retry_ns * 12 / 10 >= o->lease_deadline_ns)
 		return FAIL(err, ERR_INVALID,
 			"--lease-retry must be shorter than --lease-renew-deadline / 1.2");
+	if (o->evict_every_ns > 0 && o->evict_every_ns < 10 * NS_PER_S)
+		return FAIL(err, ERR_INVALID, "--evict-uninjected must be 0 or at least 10s");
 	if (o->webhook_certificate_life_ns > o->webhook_ca_life_ns / 4)
 		return FAIL(err, ERR_INVALID,
 			"--webhook-certificate-lifetime must be at most a quarter of "

@@ -22,7 +22,8 @@ struct controller_options {
 	char webhook_names[512];
 	int webhook_certificates; /* enum controller_certificates */
 	int64_t webhook_ca_life_ns, webhook_certificate_life_ns;
-	bool alone; /* no election: for tests and for trying things */
+	int64_t evict_every_ns; /* of pods without their agent; 0: none is evicted */
+	bool alone;             /* no election: for tests and for trying things */
 };
 
 extern const struct options controller_options;

@@ -1,5 +1,6 @@
 #include "controller/uninjected.h"
 
+#include "controller/evict.h"
 #include "controller/metrics.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
@@ -14,7 +15,8 @@
 struct controller_uninjected {
 	struct controller_core *core;
 	const struct controller_world *world;
-	struct map *told; /* UIDs */
+	struct map *told;                   /* UIDs */
+	struct controller_evictor *evictor; /* NULL: none is evicted */
 	uv_timer_t timer;
 	bool timer_open;
 };
@@ -77,10 +79,12 @@ static void look(uv_timer_t *timer)
 	base_map_free(u->told);
 	u->told = next;
 	controller_metrics_uninjected(u->core->metrics, count);
+	if (u->evictor)
+		controller_evictor_look(u->evictor);
 }
 
 int controller_uninjected_new(struct controller_core *core, const struct controller_world *world,
-	struct controller_uninjected **ret_u, struct err *err)
+	int64_t evict_every_ns, struct controller_uninjected **ret_u, struct err *err)
 {
 	_cleanup_(controller_uninjected_free) struct controller_uninjected *u =
 		base_alloc(1, sizeof(*u));
@@ -90,6 +94,8 @@ int controller_uninjected_new(struct controller_core *core, const struct control
 	u->core = core;
 	u->world = world;
 	TRY(base_map_new(TOLD_MAX, &u->told, err));
+	if (evict_every_ns > 0)
+		TRY(controller_evictor_new(core, world, evict_every_ns, &u->evictor, err));
 	if (uv_timer_init(core->loop, &u->timer) != 0)
 		return FAIL(err, ERR_TERMINAL, "timer");
 	u->timer.data = u;
@@ -108,6 +114,7 @@ struct controller_uninjected *controller_uninjected_free(struct controller_uninj
 	if (!u)
 		return NULL;
 	base_map_free(u->told);
+	controller_evictor_free(u->evictor);
 	if (u->timer_open)
 		uv_close((uv_handle_t *)&u->timer, timer_closed);
 	else

@@ -1,6 +1,7 @@
 /* The watchdog of the injection: pods that opted in and run without an agent, from before the
  * installation or let in while its policies were away. They are counted, and told of once each, on
- * the pod. Layer: controller. Evicts nothing: that a pod runs in plaintext is for people to judge.
+ * the pod. Layer: controller. Evicts none unless asked to: that a pod runs in plaintext is for
+ * people to judge.
  */
 #ifndef CONTROLLER_UNINJECTED_H
 #define CONTROLLER_UNINJECTED_H
@@ -10,10 +11,10 @@
 
 struct controller_uninjected;
 
-/* world is borrowed. NOMEM, TERMINAL. The second frees; NULL is fine; returns NULL; memory goes
- * when the loop has closed its timer. */
+/* evict_every_ns: for controller/evict.h; 0: none is evicted. world is borrowed. NOMEM, TERMINAL.
+ * The second frees; NULL is fine; returns NULL; memory goes when the loop has closed its timer. */
 int controller_uninjected_new(struct controller_core *core, const struct controller_world *world,
-	struct controller_uninjected **ret_u, struct err *err) must_check;
+	int64_t evict_every_ns, struct controller_uninjected **ret_u, struct err *err) must_check;
 struct controller_uninjected *controller_uninjected_free(struct controller_uninjected *u);
 CLEANUP_FREE(struct controller_uninjected, controller_uninjected_free);
 

@@ -50,7 +50,7 @@ static void test_tells_nothing_when_standing_by(void **state)
 	assert_int_equal(uv_loop_init(&loop), 0);
 	core.loop = &loop;
 	assert_ok("metrics", controller_metrics_new(&core.metrics, err));
-	assert_ok("new", controller_uninjected_new(&core, NULL, &u, err));
+	assert_ok("new", controller_uninjected_new(&core, NULL, 0, &u, err));
 	controller_metrics_uninjected(core.metrics, 3);
 	controller_uninjected_activate(u, false);
 	assert_ok("write", base_metrics_write(core.metrics, &text, err));

@@ -25,7 +25,7 @@ import (
 
 // startController runs the real controller with the rights of its service
 // account until the test ends, and returns where its metrics are.
-func startController(t *testing.T, c *kit.Cluster) string {
+func startController(t *testing.T, c *kit.Cluster, options ...string) string {
 	t.Helper()
 	config := clientcmdapi.NewConfig()
 	config.Clusters["c"] = &clientcmdapi.Cluster{Server: c.Config.Host, CertificateAuthority: c.Config.CAFile, CertificateAuthorityData: c.Config.CAData}
@@ -39,7 +39,7 @@ func startController(t *testing.T, c *kit.Cluster) string {
 	free := kit.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	address := free.Addr().String()
 	_ = free.Close()
-	cmd := exec.Command(filepath.Join(binaries(t), "functionkey-controller"), "--alone", "--kubeconfig", kubeconfig, "--address", address)
+	cmd := exec.Command(filepath.Join(binaries(t), "functionkey-controller"), append(options, "--alone", "--kubeconfig", kubeconfig, "--address", address)...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
