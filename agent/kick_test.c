@@ -100,10 +100,12 @@ static void a_silent_leader_is_given_up(void **state)
 	(void)state;
 	core_begin(&core, &loop);
 	peer_listen(&p, &loop, endpoint);
+	uv_update_time(&loop);
 	const int64_t begun = base_boot_ns(&core.env);
 	agent_kick_send(&core, base_str(endpoint), STR("p-1.01234567"), STR("42"));
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
-	assert_true(base_boot_ns(&core.env) - begun >= AGENT_KICK_MS * NS_PER_MS);
+	/* The loop's clock counts whole milliseconds, and is another one. */
+	assert_true(base_boot_ns(&core.env) - begun >= (AGENT_KICK_MS - 5) * NS_PER_MS);
 	assert_int_equal(agent_kicks_stats(core.kicks).failed, 1);
 	agent_kicks_free(core.kicks);
 	assert_int_equal(uv_loop_close(&loop), 0);

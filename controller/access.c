@@ -54,7 +54,7 @@ enum controller_access controller_access_step(const struct controller_owned *is,
 									 : CONTROLLER_ACCESS_BIND;
 }
 
-static int step(struct controller_job *job, struct str role_uid, struct err *err);
+static int step(struct controller_job *job, const struct str *role_uid, struct err *err);
 
 static void role_looked_up(void *ctx, const struct kube_response *resp, const struct err *err)
 {
@@ -63,15 +63,19 @@ static void role_looked_up(void *ctx, const struct kube_response *resp, const st
 	void *object = NULL;
 	int r = 0;
 
-	/* No role: somebody uninstalls, or will install. */
-	if (err) {
+	/* Not even we may read it, as by the roles of an older version: agents come first. */
+	if (err && err->class == ERR_DENIED) {
+		r = step(job, &(struct str){0}, &why);
+	} else if (err) {
+		/* No role: somebody uninstalls, or will install. */
 		controller_job_end(job, err);
 		return;
-	}
-	r = kube_kind_decode(&controller_meta_kind, resp->body, &object, &why);
-	if (r == 0) {
-		r = step(job, ((const struct kube_meta *)object)->uid, &why);
-		kube_kind_free(&controller_meta_kind, object);
+	} else {
+		r = kube_kind_decode(&controller_meta_kind, resp->body, &object, &why);
+		if (r == 0) {
+			r = step(job, &((const struct kube_meta *)object)->uid, &why);
+			kube_kind_free(&controller_meta_kind, object);
+		}
 	}
 	if (r < 0)
 		controller_job_end(job, &why);
@@ -95,8 +99,8 @@ static int bind_role(struct controller_job *job, struct kube_request *request, c
 	const struct controller_owner owner = {
 		STR("rbac.authorization.k8s.io/v1"), STR("ClusterRole"), STR(AGENT_ROLE), role_uid};
 
-	TRY(controller_body_rolebinding(
-		request->ns, request->name, base_str(role), groups, &owner, &b, err));
+	TRY(controller_body_rolebinding(request->ns, request->name, base_str(role), groups,
+		role_uid.n ? &owner : NULL, &b, err));
 	request->verb = KUBE_APPLY;
 	request->force = true;
 	request->body = base_buf_str(&b);
@@ -116,9 +120,10 @@ static int unbind_role(struct controller_job *job, struct kube_request *request,
 	return 1;
 }
 
-/* 1: a request was started; 0: it is as it should be. role_uid is empty until it was asked for. */
+/* 1: a request was started; 0: it is as it should be. role_uid is NULL until it was asked for, and
+ * empty where it cannot be known. */
 static int ensure_binding(struct controller_job *job, const char *name, const char *role,
-	struct str groups, struct str role_uid, struct err *err)
+	struct str groups, const struct str *role_uid, struct err *err)
 {
 	const struct str ns = controller_job_ns(job);
 	const struct controller_owned *is =
@@ -134,11 +139,14 @@ static int ensure_binding(struct controller_job *job, const char *name, const ch
 		return 0;
 	if (need == CONTROLLER_ACCESS_UNBIND)
 		return unbind_role(job, &request, is, err);
-	return role_uid.n ? bind_role(job, &request, role, groups, role_uid, err)
-			  : look_up_role(job, err);
+	if (!role_uid)
+		return look_up_role(job, err);
+	if (!role_uid->n && is && base_str_eq(is->subjects, groups))
+		return 0; /* but for the owner */
+	return bind_role(job, &request, role, groups, *role_uid, err);
 }
 
-static int step(struct controller_job *job, struct str role_uid, struct err *err)
+static int step(struct controller_job *job, const struct str *role_uid, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf senders = base_buf(CONTROLLER_GROUPS_MAX);
 	const struct str ns = controller_job_ns(job);
@@ -162,5 +170,5 @@ static int step(struct controller_job *job, struct str role_uid, struct err *err
 
 int controller_start_access(struct controller_job *job, struct err *err)
 {
-	return step(job, STR_NULL, err);
+	return step(job, NULL, err);
 }

@@ -254,7 +254,8 @@ int controller_body_rolebinding(struct str ns, struct str name, struct str role,
 	TRY(kube_write_key_object(&w, "metadata", err));
 	TRY(kube_write_key_text(&w, "name", name, err));
 	TRY(kube_write_key_text(&w, "namespace", ns, err));
-	TRY(write_owner(&w, owner, err));
+	if (owner)
+		TRY(write_owner(&w, owner, err));
 	TRY(kube_write_key_object(&w, "labels", err));
 	TRY(kube_write_key_text(&w, "app.kubernetes.io/managed-by", STR(MANAGED_BY), err));
 	TRY(kube_write_end(&w, err));

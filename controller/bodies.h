@@ -33,7 +33,7 @@ int controller_body_service(const struct controller_view *v, struct buf *b, stru
 int controller_body_slice(
 	const struct controller_view *v, bool empty, struct buf *b, struct err *err) must_check;
 
-/* To be applied: a RoleBinding of a ClusterRole to groups ("group group …"). */
+/* To be applied: a RoleBinding of a ClusterRole to groups ("group group …"). owner may be NULL. */
 int controller_body_rolebinding(struct str ns, struct str name, struct str role, struct str groups,
 	const struct controller_owner *owner, struct buf *b, struct err *err) must_check;
 

@@ -79,6 +79,12 @@ static int rolebinding(const struct scene *s, struct buf *b, struct err *err)
 		STR("functionkey-reader"), s->groups, &s->owner, b, err);
 }
 
+static int ownerless(const struct scene *s, struct buf *b, struct err *err)
+{
+	return controller_body_rolebinding(
+		s->v.ns, STR("b"), STR("r"), STR("system:serviceaccounts:far"), NULL, b, err);
+}
+
 #define OWNER                                                                                \
 	"\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":" \
 	"\"billing-1\",\"uid\":\"" UID_A "\"}]"
@@ -148,6 +154,13 @@ static const struct body {
 		"\"functionkey-reader\"},\"subjects\":[" SUBJECT(
 			"system:serviceaccounts:far") "," SUBJECT("system:serviceaccounts:shop") "]"
 												 "}"},
+	{"rolebinding without an owner", ownerless, &controller_rolebinding_kind,
+		"{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"RoleBinding\","
+		"\"metadata\":{\"name\":\"b\",\"namespace\":\"shop\",\"labels\":"
+		"{\"app.kubernetes.io/managed-by\":\"functionkey-controller\"},\"annotations\":"
+		"{\"functionkey.dev/subjects\":\"system:serviceaccounts:far\"}},\"roleRef\":"
+		"{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":"
+		"\"r\"},\"subjects\":[" SUBJECT("system:serviceaccounts:far") "]}"},
 };
 
 static void test_texts(void **state)
