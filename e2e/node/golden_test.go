@@ -73,7 +73,7 @@ var variable = []struct {
 	{regexp.MustCompile(`\b0[23][0-9a-f]{64}\b`), "KEY"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "FINGERPRINT"},
 	{regexp.MustCompile(`(Kfrag:\s+)\S+`), "${1}SEALED"},
-	{regexp.MustCompile(`(Certificate:\s+)\S+`), "${1}CERTIFICATE"},
+	{regexp.MustCompile(`(Certificate: +)\S+`), "${1}CERTIFICATE"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`((Resource Version|Generation):\s+)\d+`), "${1}N"},
 	{regexp.MustCompile(`(?m)\b\d+(m\d*)?s$`), "AGE"},
