@@ -1,11 +1,11 @@
 #include "agent/ask.h"
+#include "agent/test_listen.h"
 #include "pkg/base/test.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,13 +95,7 @@ static void answer(int c, const struct row *row)
 
 static pid_t serve(const struct row *row)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	(void)unlink(path);
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 4), 0);
+	const int fd = test_listen(path);
 	const pid_t child = fork();
 	if (child == 0) {
 		(void)signal(SIGPIPE, SIG_IGN);

@@ -1,9 +1,9 @@
 #include "agent/probe.h"
+#include "agent/test_listen.h"
 #include "pkg/base/test.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,14 +13,9 @@ static char path[64];
 /* Answers one connection after the other in a child, until killed. */
 static pid_t serve(const char *answer)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const int fd = test_listen(path);
 	char request[1024];
 
-	(void)unlink(path);
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 4), 0);
 	const pid_t child = fork();
 	if (child == 0) {
 		for (;;) {
