@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -23,41 +22,6 @@ import (
 	"functionkey.dev/e2e/kit"
 )
 
-// said is what a command printed and how it ended.
-type said struct {
-	out, err string
-	code     int
-}
-
-// plugin runs the program as a user does, with stdin.
-func plugin(t *testing.T, stdin []byte, env []string, args ...string) said {
-	t.Helper()
-	cmd := exec.Command(filepath.Join(binaries(t), "kubectl-functionkey"), args...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("make build first: %v", err)
-	}
-	return said{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
-}
-
-// says fails the test unless the command ended with code and printed the parts.
-func (s said) says(t *testing.T, what string, code int, parts ...string) {
-	t.Helper()
-	if s.code != code {
-		t.Errorf("%s: exit code %d, not %d\n%s%s", what, s.code, code, s.out, s.err)
-	}
-	for _, part := range parts {
-		if !strings.Contains(s.out+s.err, part) {
-			t.Errorf("%s: does not say %q\n%s%s", what, part, s.out, s.err)
-		}
-	}
-}
-
 func TestKubectlFindsThePlugin(t *testing.T) {
 	w := ready(t)
 	t.Setenv("PATH", filepath.Join(kit.Root(t), "build", "bin")+":"+os.Getenv("PATH"))
@@ -69,19 +33,19 @@ func TestKubectlFindsThePlugin(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	w := ready(t)
-	in := func(args ...string) said { return plugin(t, nil, nil, append(args, "-n", w.ns)...) }
-	in("status").says(t, "not judged by a controller", 1, "REVISION", revision, "Unknown", "NoLeaderRecord")
+	in := func(args ...string) kit.Said { return kit.Plugin(t, nil, nil, append(args, "-n", w.ns)...) }
+	in("status").Says(t, "not judged by a controller", 1, "REVISION", revision, "Unknown", "NoLeaderRecord")
 	must(t, kit.MergeStatus(t, w.controller.Records(w.ns), revision, kit.Map{
 		"members":    kit.Map{"total": 2, "ready": 1, "summary": "1/2"},
 		"conditions": []any{kit.Map{"type": "Ready", "status": "True", "reason": "KeyActive", "message": "m\x1b[2J", "lastTransitionTime": "2026-01-02T03:04:05Z"}},
 	}))
 	got := in("status", revision)
-	got.says(t, "judged", 0, "leader "+w.a.Name, "term 1", "replicas ready 1 of 2", "KeyActive", w.b.Name, kit.Fingerprint(kit.Point("key1")))
-	if strings.Contains(got.out, "\x1b") {
-		t.Errorf("a message of the cluster reaches the terminal as it is: %q", got.out)
+	got.Says(t, "judged", 0, "leader "+w.a.Name, "term 1", "replicas ready 1 of 2", "KeyActive", w.b.Name, kit.Fingerprint(kit.Point("key1")))
+	if bytes.ContainsRune(got.Out, 0x1b) {
+		t.Errorf("a message of the cluster reaches the terminal as it is: %q", got.Out)
 	}
-	in("status", "shop").says(t, "by function", 0, revision)
-	in("status", "nothing").says(t, "a name that nobody has", 1, "no revision and no function named nothing")
+	in("status", "shop").Says(t, "by function", 0, revision)
+	in("status", "nothing").Says(t, "a name that nobody has", 1, "no revision and no function named nothing")
 	var document struct {
 		Revisions []struct {
 			Revision string
@@ -91,11 +55,11 @@ func TestStatus(t *testing.T) {
 		}
 	}
 	got = in("status", revision, "-ojson")
-	if err := json.Unmarshal([]byte(got.out), &document); err != nil || len(document.Revisions) != 1 || !document.Revisions[0].Ready ||
+	if err := json.Unmarshal(got.Out, &document); err != nil || len(document.Revisions) != 1 || !document.Revisions[0].Ready ||
 		len(document.Revisions[0].Replicas) != 2 || len(document.Revisions[0].Keys) != 1 || document.Revisions[0].Keys[0].State != "Active" {
-		t.Errorf("-o json: %v\n%s", err, got.out)
+		t.Errorf("-o json: %v\n%s", err, got.Out)
 	}
-	plugin(t, nil, nil, "status", "-A").says(t, "all namespaces", 1, "NAMESPACE", w.ns)
+	kit.Plugin(t, nil, nil, "status", "-A").Says(t, "all namespaces", 1, "NAMESPACE", w.ns)
 }
 
 // The exit codes of users.md, section 6.
@@ -138,7 +102,7 @@ func TestExitCodes(t *testing.T) {
 		{"no such message", 2, "No such file", nil, []string{"decrypt", "/nowhere"}},
 		{"help", 0, "--all-namespaces", nil, []string{"status", "--help"}},
 	} {
-		plugin(t, nil, row.env, row.args...).says(t, row.name, row.code, row.says)
+		kit.Plugin(t, nil, row.env, row.args...).Says(t, row.name, row.code, row.says)
 	}
 }
 
@@ -146,23 +110,23 @@ func TestCheck(t *testing.T) {
 	c := installed(t)
 	ns := c.Namespace(t, "check", "functionkey.dev/inject=enabled")
 	// there is no controller on this cluster: what it would have done is missing
-	got := plugin(t, nil, nil, "check", "-n", ns)
-	got.says(t, "check", 1, "ok    definition: FunctionKey v1alpha1 is served", "ok    policies: all", "ok    injection: by ",
+	got := kit.Plugin(t, nil, nil, "check", "-n", ns)
+	got.Says(t, "check", 1, "ok    definition: FunctionKey v1alpha1 is served", "ok    policies: all", "ok    injection: by ",
 		"FAIL  controller", "FAIL  access: RoleBinding functionkey-agent is missing")
 	var report struct {
 		OK    bool
 		Lines []struct{ Verdict, What, Says, Fix string }
 	}
-	got = plugin(t, nil, nil, "check", "-n", ns, "-o", "json")
-	if err := json.Unmarshal([]byte(got.out), &report); err != nil || report.OK || len(report.Lines) < 8 {
-		t.Errorf("-o json: %v\n%s", err, got.out)
+	got = kit.Plugin(t, nil, nil, "check", "-n", ns, "-o", "json")
+	if err := json.Unmarshal(got.Out, &report); err != nil || report.OK || len(report.Lines) < 8 {
+		t.Errorf("-o json: %v\n%s", err, got.Out)
 	}
 	for _, line := range report.Lines {
 		if line.Verdict == "fail" && line.Fix == "" {
 			t.Errorf("says what is wrong but not what to do: %+v", line)
 		}
 	}
-	plugin(t, nil, nil, "check", "--pre").says(t, "check --pre", 0, "you may create what is installed", "would be an upgrade")
+	kit.Plugin(t, nil, nil, "check", "--pre").Says(t, "check --pre", 0, "you may create what is installed", "would be an upgrade")
 }
 
 // A policy whose binding does not deny does nothing: check says so.
@@ -189,49 +153,49 @@ func TestCheckSeesAPolicyThatOnlyAudits(t *testing.T) {
 		set(back)
 		policiesAct = false // the tests after this one wait for it
 	}()
-	plugin(t, nil, nil, "check").says(t, "check", 1, "the binding of functionkey-leader-delete has no action Deny")
+	kit.Plugin(t, nil, nil, "check").Says(t, "check", 1, "the binding of functionkey-leader-delete has no action Deny")
 }
 
 func TestWhy(t *testing.T) {
 	w := ready(t)
-	in := func(pod string) said { return plugin(t, nil, nil, "why", pod, "-n", w.ns) }
+	in := func(pod string) kit.Said { return kit.Plugin(t, nil, nil, "why", pod, "-n", w.ns) }
 	// no kubelet runs these: the first thing that is missing is a node
-	in(w.a.Name).says(t, "no node", 1, "FAIL  pod: no node was found", "It is not ready")
+	in(w.a.Name).Says(t, "no node", 1, "FAIL  pod: no node was found", "It is not ready")
 	bound := w.c.Pod(t, w.ns, revision+"-ddddd", func(p *corev1.Pod) { p.Spec.NodeName = "nowhere" })
-	in(bound.Name).says(t, "no agent", 1, "did not opt in")
+	in(bound.Name).Says(t, "no agent", 1, "did not opt in")
 }
 
 func TestRetire(t *testing.T) {
 	w := ready(t)
-	in := func(args ...string) said { return plugin(t, nil, nil, append(args, "-n", w.ns)...) }
+	in := func(args ...string) kit.Said { return kit.Plugin(t, nil, nil, append(args, "-n", w.ns)...) }
 	records := w.c.Records(w.ns)
-	in("retire", revision, "--epoch=1").says(t, "the active epoch", 1, "epoch 1 of revision "+revision+" is in use")
+	in("retire", revision, "--epoch=1").Says(t, "the active epoch", 1, "epoch 1 of revision "+revision+" is in use")
 	must(t, kit.MergeStatus(t, w.asA.Records(w.ns), revision, kit.Map{"epoch": 2, "keys": []any{w.key(1, "Active"), w.key(2, "Prepared")}}))
 	must(t, kit.MergeStatus(t, w.asA.Records(w.ns), revision, kit.Map{"activeEpoch": 2, "keys": []any{w.key(1, "Retired"), w.key(2, "Active")}}))
-	in("retire", revision).says(t, "which epoch", 2, "--epoch")
-	in("retire", revision, "--epoch=0").says(t, "no epoch", 2, "--epoch")
-	in("retire", revision, "--epoch=3").says(t, "an epoch to come", 1, "no epoch 3")
-	in("retire", "nothing", "--epoch=1").says(t, "nobody", 1, "no revision and no function")
+	in("retire", revision).Says(t, "which epoch", 2, "--epoch")
+	in("retire", revision, "--epoch=0").Says(t, "no epoch", 2, "--epoch")
+	in("retire", revision, "--epoch=3").Says(t, "an epoch to come", 1, "no epoch 3")
+	in("retire", "nothing", "--epoch=1").Says(t, "nobody", 1, "no revision and no function")
 	through := func() int64 {
 		u, err := records.Get(kit.Context(t), revision, metav1.GetOptions{})
 		must(t, err)
 		n, _, _ := unstructured.NestedInt64(u.Object, "spec", "eraseThrough")
 		return n
 	}
-	in("retire", revision, "--epoch=1", "--dry-run=server").says(t, "tried", 0, "epoch 1 is asked for (server dry run)")
+	in("retire", revision, "--epoch=1", "--dry-run=server").Says(t, "tried", 0, "epoch 1 is asked for (server dry run)")
 	if n := through(); n != 0 {
 		t.Errorf("a dry run wrote eraseThrough %d", n)
 	}
-	view := plugin(t, nil, []string{"KUBECONFIG=" + execConfig(t, w.c, fmt.Sprintf("echo '"+credential+"'\n", view(t, w.c, w.ns)))},
+	view := kit.Plugin(t, nil, []string{"KUBECONFIG=" + execConfig(t, w.c, fmt.Sprintf("echo '"+credential+"'\n", view(t, w.c, w.ns)))},
 		"retire", revision, "--epoch=1", "-n", w.ns)
-	view.says(t, "by who may only read", 1, "is forbidden")
-	in("retire", "shop", "--epoch=1").says(t, "by function", 0, "the end of epoch 1 is asked for")
+	view.Says(t, "by who may only read", 1, "is forbidden")
+	in("retire", "shop", "--epoch=1").Says(t, "by function", 0, "the end of epoch 1 is asked for")
 	if n := through(); n != 1 {
 		t.Errorf("eraseThrough is %d", n)
 	}
-	in("retire", revision, "--epoch=1", "--wait", "--request-timeout=1s").says(t, "nobody does it", 124, "")
+	in("retire", revision, "--epoch=1", "--wait", "--request-timeout=1s").Says(t, "nobody does it", 124, "")
 	must(t, kit.MergeStatus(t, w.asA.Records(w.ns), revision, kit.Map{"keys": []any{w.key(2, "Active")}}))
-	in("retire", revision, "--epoch=1", "--wait").says(t, "done", 0, "no epoch up to 1 is listed")
+	in("retire", revision, "--epoch=1", "--wait").Says(t, "done", 0, "no epoch up to 1 is listed")
 }
 
 // What an API server says to a channel where no kubelet is: the other half is in e2e/node.
@@ -272,7 +236,7 @@ func TestDecryptWithoutANode(t *testing.T) {
 		{"a pod without a kubelet", message, 1, "", nil, []string{"--via=" + bound.Name}},
 		{"who may not", message, 1, "--verb=create,get --resource=pods/exec", []string{"KUBECONFIG=" + limited}, []string{"--via=" + bound.Name}},
 	} {
-		plugin(t, row.message, row.env, append([]string{"decrypt", "-n", w.ns, "--request-timeout=10s"}, row.args...)...).says(t, row.name, row.code, row.says)
+		kit.Plugin(t, bytes.NewReader(row.message), row.env, append([]string{"decrypt", "-n", w.ns, "--request-timeout=10s"}, row.args...)...).Says(t, row.name, row.code, row.says)
 	}
 }
 
@@ -340,7 +304,7 @@ func TestExecCredentials(t *testing.T) {
 		{"it is missing", "", 3, "get it from your platform team"},
 	} {
 		config := execConfig(t, w.c, row.script)
-		plugin(t, nil, []string{"KUBECONFIG=" + config}, "status", "-n", w.ns).says(t, row.name, row.code, row.says)
+		kit.Plugin(t, nil, []string{"KUBECONFIG=" + config}, "status", "-n", w.ns).Says(t, row.name, row.code, row.says)
 	}
 }
 
@@ -362,9 +326,9 @@ func TestKubeconfigsAreMerged(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := "KUBECONFIG=" + wrong + ":/nowhere:" + os.Getenv("KUBECONFIG")
-	plugin(t, nil, []string{list}, "status", "-n", w.ns, "--context", right.CurrentContext).says(t, "by context", 1, revision)
-	plugin(t, nil, []string{list}, "status", "-n", w.ns, "--kubeconfig", os.Getenv("KUBECONFIG")).says(t, "by file", 1, revision)
-	plugin(t, nil, []string{list}, "status", "-n", w.ns).says(t, "the first file's context", 3)
+	kit.Plugin(t, nil, []string{list}, "status", "-n", w.ns, "--context", right.CurrentContext).Says(t, "by context", 1, revision)
+	kit.Plugin(t, nil, []string{list}, "status", "-n", w.ns, "--kubeconfig", os.Getenv("KUBECONFIG")).Says(t, "by file", 1, revision)
+	kit.Plugin(t, nil, []string{list}, "status", "-n", w.ns).Says(t, "the first file's context", 3)
 }
 
 // What make install-cli lays down is a plugin that completes, and its man page.

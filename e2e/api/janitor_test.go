@@ -39,7 +39,7 @@ func startController(t *testing.T, c *kit.Cluster, options ...string) string {
 	free := kit.Must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	address := free.Addr().String()
 	_ = free.Close()
-	cmd := exec.Command(filepath.Join(binaries(t), "functionkey-controller"), append(options, "--alone", "--kubeconfig", kubeconfig, "--address", address)...)
+	cmd := exec.Command(filepath.Join(kit.Programs(t), "functionkey-controller"), append(options, "--alone", "--kubeconfig", kubeconfig, "--address", address)...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

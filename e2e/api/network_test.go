@@ -19,7 +19,7 @@ import (
 // of its defaults, and those that the manifests give it.
 func listened(t *testing.T, program string, args ...string) []string {
 	t.Helper()
-	help := kit.Must[[]byte](t)(exec.Command(filepath.Join(binaries(t), program), args...).Output())
+	help := kit.Must[[]byte](t)(exec.Command(filepath.Join(kit.Programs(t), program), args...).Output())
 	var ports []string
 	for _, found := range regexp.MustCompile(`default (?:0\.0\.0\.0|\[::\]):(\d+)`).FindAllStringSubmatch(string(help), -1) {
 		ports = append(ports, found[1])

@@ -142,15 +142,6 @@ func freePort(t *testing.T, host string) string {
 	return listener.Addr().String()
 }
 
-// binaries is the folder of our programs: build/bin, or FUNCTIONKEY_BIN.
-func binaries(t *testing.T) string {
-	t.Helper()
-	if folder := os.Getenv("FUNCTIONKEY_BIN"); folder != "" {
-		return folder
-	}
-	return filepath.Join(kit.Root(t), "build", "bin")
-}
-
 // start runs a controller until the test ends.
 func (h *hooked) start(t *testing.T, args ...string) *replica {
 	t.Helper()
@@ -176,7 +167,7 @@ func (h *hooked) run(t *testing.T, args ...string) *replica {
 	args = append([]string{"--kubeconfig=" + h.kubeconfig, "--namespace=" + system, "--pod=" + fmt.Sprintf("controller-%d", h.started),
 		"--pod-uid=3f9a1c07-1111-4222-8333-44445555666" + fmt.Sprint(h.started%10), "--address=" + r.metrics, "--webhook-address=" + r.webhook,
 		"--webhook-names=" + h.host, "--lease-duration=4s", "--lease-renew-deadline=3s", "--lease-retry=1s", "--log-format=text"}, args...)
-	r.cmd = exec.Command(filepath.Join(binaries(t), "functionkey-controller"), args...)
+	r.cmd = exec.Command(filepath.Join(kit.Programs(t), "functionkey-controller"), args...)
 	r.cmd.Stderr = r.log
 	must(t, r.cmd.Start())
 	return r

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,47 +24,23 @@ import (
 	"functionkey.dev/e2e/story"
 )
 
-// said is what kubectl functionkey wrote and how it ended.
-type said struct {
-	out  []byte
-	err  string
-	code int
-}
-
 // plugin runs kubectl functionkey as a person does; kubeconfig empty: as the administrator.
-func (s *shop) plugin(t *testing.T, kubeconfig string, stdin io.Reader, args ...string) said {
+func (s *shop) plugin(t *testing.T, kubeconfig string, stdin io.Reader, args ...string) kit.Said {
 	t.Helper()
-	cmd := s.command(kubeconfig, args...)
-	cmd.Stdin = stdin
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("make build first: %v", err)
-	}
-	return said{out.Bytes(), errs.String(), cmd.ProcessState.ExitCode()}
+	return kit.Plugin(t, stdin, as(kubeconfig), append(args, "-n", s.NS)...)
 }
 
-func (s *shop) command(kubeconfig string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(root, "build", "bin", "kubectl-functionkey"), append(args, "-n", s.NS)...)
-	if kubeconfig != "" {
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	}
-	return cmd
+func (s *shop) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return kit.PluginCommand(t, nil, append(args, "-n", s.NS)...)
 }
 
-// is fails the test unless the command ended with code, wrote out, and said parts.
-func (r said) is(t *testing.T, what string, code int, out []byte, parts ...string) {
-	t.Helper()
-	if r.code != code || !bytes.Equal(r.out, out) {
-		t.Errorf("%s: exit code %d, not %d; %d bytes, not %d\n%.300q\n%s", what, r.code, code, len(r.out), len(out), r.out, r.err)
+// as is the environment of who uses kubeconfig.
+func as(kubeconfig string) []string {
+	if kubeconfig == "" {
+		return nil
 	}
-	for _, part := range parts {
-		if !strings.Contains(r.err, part) {
-			t.Errorf("%s: does not say %q\n%s", what, part, r.err)
-		}
-	}
+	return []string{"KUBECONFIG=" + kubeconfig}
 }
 
 // somebody is a kubeconfig of a person who may read pods and FunctionKeys, and do with pods/exec what the verbs say.
@@ -105,26 +80,26 @@ func TestPlugin(t *testing.T) {
 	pods := kit.Must[[]corev1.Pod](t)(s.Pods(kit.Context(t), "billing"))
 	plain := message("plugin")
 	sealed := s.plugin(t, "", bytes.NewReader(plain), "encrypt", "--to=billing")
-	if sealed.code != 0 {
-		t.Fatalf("encrypt: %s", sealed.err)
+	if sealed.Code != 0 {
+		t.Fatalf("encrypt: %s", sealed.Err)
 	}
-	envelope := sealed.out
+	envelope := sealed.Out
 	altered := bytes.Clone(envelope)
 	altered[len(altered)-1] ^= 1
 
 	t.Run("decrypt", func(t *testing.T) {
-		s.plugin(t, "", bytes.NewReader(envelope), "decrypt").is(t, "any replica", 0, plain)
+		s.plugin(t, "", bytes.NewReader(envelope), "decrypt").Is(t, "any replica", 0, plain)
 		for i := range pods {
-			s.plugin(t, "", bytes.NewReader(envelope), "decrypt", "--via", pods[i].Name).is(t, pods[i].Name, 0, plain)
+			s.plugin(t, "", bytes.NewReader(envelope), "decrypt", "--via", pods[i].Name).Is(t, pods[i].Name, 0, plain)
 		}
 		file := filepath.Join(t.TempDir(), "message")
 		must(t, os.WriteFile(file, envelope, 0o600))
-		s.plugin(t, "", nil, "decrypt", file).is(t, "a file", 0, plain)
-		empty := s.plugin(t, "", nil, "encrypt", "--to=billing").out
-		s.plugin(t, "", bytes.NewReader(empty), "decrypt").is(t, "nothing", 0, nil)
-		s.plugin(t, "", bytes.NewReader(altered), "decrypt").is(t, "altered", 4, nil, "tampered: The message was altered")
-		s.plugin(t, "", bytes.NewReader(envelope[:len(envelope)-1]), "decrypt").is(t, "cut", 4, nil, "tampered: The message was altered: truncated")
-		s.plugin(t, "", bytes.NewReader(envelope), "decrypt", "--via=nobody").is(t, "no such pod", 1, nil, "not found")
+		s.plugin(t, "", nil, "decrypt", file).Is(t, "a file", 0, plain)
+		empty := s.plugin(t, "", nil, "encrypt", "--to=billing").Out
+		s.plugin(t, "", bytes.NewReader(empty), "decrypt").Is(t, "nothing", 0, nil)
+		s.plugin(t, "", bytes.NewReader(altered), "decrypt").Is(t, "altered", 4, nil, "tampered: The message was altered")
+		s.plugin(t, "", bytes.NewReader(envelope[:len(envelope)-1]), "decrypt").Is(t, "cut", 4, nil, "tampered: The message was altered: truncated")
+		s.plugin(t, "", bytes.NewReader(envelope), "decrypt", "--via=nobody").Is(t, "no such pod", 1, nil, "not found")
 	})
 	t.Run("streams", func(t *testing.T) { s.streams(t) })
 	t.Run("as kubectl exec", func(t *testing.T) {
@@ -135,14 +110,14 @@ func TestPlugin(t *testing.T) {
 			out      []byte
 		}{{"good", envelope, 0, plain}, {"altered", altered, 4, nil}} {
 			ours := s.plugin(t, "", bytes.NewReader(row.envelope), "decrypt", "--via", pods[0].Name)
-			ours.is(t, row.name, row.code, row.out)
+			ours.Is(t, row.name, row.code, row.out)
 			cmd := exec.Command(filepath.Join(root, "hack", "cluster", "kubectl"), "-n", s.NS, "exec", "-i", pods[0].Name, "-c", "functionkey-agent", "--",
 				"/usr/bin/functionkey-network", "ask", "decrypt")
 			cmd.Env = append(os.Environ(), "FK_STATE="+filepath.Dir(state), "FK_CLUSTER="+cluster)
 			cmd.Stdin = bytes.NewReader(row.envelope)
 			out, _ := cmd.Output()
-			if cmd.ProcessState.ExitCode() != ours.code || !bytes.Equal(out, ours.out) {
-				t.Errorf("%s: kubectl exec ends with %d and writes %d bytes, we with %d and %d", row.name, cmd.ProcessState.ExitCode(), len(out), ours.code, len(ours.out))
+			if cmd.ProcessState.ExitCode() != ours.Code || !bytes.Equal(out, ours.Out) {
+				t.Errorf("%s: kubectl exec ends with %d and writes %d bytes, we with %d and %d", row.name, cmd.ProcessState.ExitCode(), len(out), ours.Code, len(ours.Out))
 			}
 		}
 	})
@@ -162,18 +137,18 @@ func TestPlugin(t *testing.T) {
 			if row.code != 0 {
 				out = nil
 			}
-			s.plugin(t, who, bytes.NewReader(envelope), "decrypt").is(t, row.name, row.code, out, row.says)
+			s.plugin(t, who, bytes.NewReader(envelope), "decrypt").Is(t, row.name, row.code, out, row.says)
 			why := s.plugin(t, who, nil, "why", pods[0].Name)
-			asked := strings.Contains(string(why.out), "agent itself: version")
-			if why.code != 0 || asked != (row.code == 0) || !strings.Contains(string(why.out), "agent itself: ") {
-				t.Errorf("%s: why: %d\n%s%s", row.name, why.code, why.out, why.err)
+			asked := strings.Contains(string(why.Out), "agent itself: version")
+			if why.Code != 0 || asked != (row.code == 0) || !strings.Contains(string(why.Out), "agent itself: ") {
+				t.Errorf("%s: why: %d\n%s%s", row.name, why.Code, why.Out, why.Err)
 			}
 		}
 	})
 	t.Run("why", func(t *testing.T) {
 		why := s.plugin(t, "", nil, "why", pods[0].Name)
-		if text := string(why.out); why.code != 0 || !strings.Contains(text, "it is ready") || !strings.Contains(text, "decrypt: tampered") {
-			t.Errorf("why: %d\n%s%s", why.code, text, why.err)
+		if text := string(why.Out); why.Code != 0 || !strings.Contains(text, "it is ready") || !strings.Contains(text, "decrypt: tampered") {
+			t.Errorf("why: %d\n%s%s", why.Code, text, why.Err)
 		}
 	})
 	t.Run("retire", func(t *testing.T) { s.retire(t, plain, envelope) })
@@ -202,8 +177,8 @@ func (w *watched) Write(b []byte) (int, error) {
 // streams of many segments, as much as a function may get, through constant memory.
 func (s *shop) streams(t *testing.T) {
 	const size, room = 100 << 20, 64 << 10
-	seal := s.command("", "encrypt", "--to=billing")
-	open := s.command("", "decrypt", "--request-timeout=60s")
+	seal := s.command(t, "encrypt", "--to=billing")
+	open := s.command(t, "decrypt", "--request-timeout=60s")
 	source, opened := &pattern{left: size, sum: sha256.New()}, sha256.New()
 	var said bytes.Buffer
 	seal.Stdin, open.Stderr = source, &said
@@ -229,14 +204,14 @@ func (s *shop) streams(t *testing.T) {
 
 	const small = 3 << 20
 	text := kit.Must[[]byte](t)(io.ReadAll(&pattern{left: small, sum: sha256.New()}))
-	envelope := s.plugin(t, "", bytes.NewReader(text), "encrypt", "--to=billing").out
-	s.plugin(t, "", bytes.NewReader(envelope), "decrypt").is(t, "a stream", 0, text)
+	envelope := s.plugin(t, "", bytes.NewReader(text), "encrypt", "--to=billing").Out
+	s.plugin(t, "", bytes.NewReader(envelope), "decrypt").Is(t, "a stream", 0, text)
 	altered := bytes.Clone(envelope)
 	altered[len(altered)-100000] ^= 1
 	for what, bad := range map[string][]byte{"altered near its end": altered, "cut near its end": envelope[:len(envelope)-100000]} {
 		r := s.plugin(t, "", bytes.NewReader(bad), "decrypt")
-		if r.code != 4 || len(r.out) >= len(text) || !bytes.HasPrefix(text, r.out) || !strings.Contains(r.err, "is not all of it") {
-			t.Errorf("a stream that is %s: exit code %d, %d bytes: %s", what, r.code, len(r.out), r.err)
+		if r.Code != 4 || len(r.Out) >= len(text) || !bytes.HasPrefix(text, r.Out) || !strings.Contains(r.Err, "is not all of it") {
+			t.Errorf("a stream that is %s: exit code %d, %d bytes: %s", what, r.Code, len(r.Out), r.Err)
 		}
 	}
 }
@@ -244,15 +219,15 @@ func (s *shop) streams(t *testing.T) {
 // retire erases an epoch before its time: what was sealed to it is opened by nobody.
 func (s *shop) retire(t *testing.T, plain, envelope []byte) {
 	before := kit.Must[*story.Record](t)(s.Leader(kit.Context(t), "billing")).ActiveEpoch
-	s.plugin(t, "", nil, "retire", "billing", fmt.Sprintf("--epoch=%d", before)).is(t, "in use", 1, nil, "is in use")
+	s.plugin(t, "", nil, "retire", "billing", fmt.Sprintf("--epoch=%d", before)).Is(t, "in use", 1, nil, "is in use")
 	renewed := s.plugin(t, "", nil, "renew", "billing", "--wait")
-	if renewed.code != 0 {
-		t.Fatalf("renew: %s", renewed.err)
+	if renewed.Code != 0 {
+		t.Fatalf("renew: %s", renewed.Err)
 	}
-	s.plugin(t, "", bytes.NewReader(envelope), "decrypt").is(t, "through the retention", 0, plain)
+	s.plugin(t, "", bytes.NewReader(envelope), "decrypt").Is(t, "through the retention", 0, plain)
 	retired := s.plugin(t, "", nil, "retire", "billing", fmt.Sprintf("--epoch=%d", before), "--wait")
-	if retired.code != 0 || !strings.Contains(string(retired.out), fmt.Sprintf("no epoch up to %d is listed", before)) {
-		t.Fatalf("retire: %d %s%s", retired.code, retired.out, retired.err)
+	if retired.Code != 0 || !strings.Contains(string(retired.Out), fmt.Sprintf("no epoch up to %d is listed", before)) {
+		t.Fatalf("retire: %d %s%s", retired.Code, retired.Out, retired.Err)
 	}
 	until(t, 10*time.Second, "both replicas have erased it", func(context.Context) error {
 		for _, a := range s.agents(t, "billing") {
@@ -263,17 +238,17 @@ func (s *shop) retire(t *testing.T, plain, envelope []byte) {
 		return nil
 	})
 	r := s.plugin(t, "", bytes.NewReader(envelope), "decrypt")
-	r.is(t, "after its end", 1, nil)
+	r.Is(t, "after its end", 1, nil)
 	r = s.plugin(t, "", bytes.NewReader(envelope), "decrypt", "--via", s.agents(t, "billing")[0].pod.Name)
-	r.is(t, "after its end, asked", 1, nil, "stale-epoch")
+	r.Is(t, "after its end, asked", 1, nil, "stale-epoch")
 }
 
 // cut takes the pod away within a stream: the exit code says that it was not all.
 func (s *shop) cut(t *testing.T) {
 	pod := s.agents(t, "billing")[0].pod.Name
 	text := kit.Must[[]byte](t)(io.ReadAll(&pattern{left: 8 << 20, sum: sha256.New()}))
-	envelope := s.plugin(t, "", bytes.NewReader(text), "encrypt", "--to=billing").out
-	cmd := s.command("", "decrypt", "--via", pod, "--request-timeout=20s")
+	envelope := s.plugin(t, "", bytes.NewReader(text), "encrypt", "--to=billing").Out
+	cmd := s.command(t, "decrypt", "--via", pod, "--request-timeout=20s")
 	in := kit.Must[io.WriteCloser](t)(cmd.StdinPipe())
 	out := kit.Must[io.ReadCloser](t)(cmd.StdoutPipe())
 	var said bytes.Buffer
