@@ -11,15 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pkg/base/alloc.h"
 #include "pkg/base/str.h"
 
 #define CHILD_FD    3
-#define ENV_MAX     256
 #define EXEC_FAILED 127
 
 struct supervisor {
 	const struct agent_supervisor *config;
 	int keeper_exe, network_exe;
+	char **env;                 /* of the network half; the incarnation is its first */
 	int link;                   /* the network half's end; -1: there is no keeper */
 	pid_t keeper, network;      /* 0: does not run */
 	int64_t incarnation;        /* keepers started */
@@ -54,21 +55,25 @@ base_printf_like(2, 3) static void say(const struct supervisor *s, const char *f
 
 /* -- children -- */
 
-/* The environment with the incarnation in place of any that stands there. */
-static bool environment(const struct supervisor *s, char *incarnation, char **ret_env)
+/* The environment with a place for the incarnation, and without any that stands there. As long as
+ * it comes: Kubernetes puts seven variables of each Service of the namespace into it. */
+static bool copy_environment(struct supervisor *s)
 {
 	static const char name[] = AGENT_INCARNATION_ENV "=";
+	char *const *from = s->config->network_env;
 	size_t n = 0;
 
-	for (char *const *e = s->config->network_env; e && *e; e++) {
-		if (strncmp(*e, name, sizeof(name) - 1) == 0)
-			continue;
-		if (n == ENV_MAX)
-			return false;
-		ret_env[n++] = *e;
+	while (from && from[n])
+		n++;
+	s->env = base_alloc(n + 2, sizeof(char *));
+	if (!s->env) {
+		say(s, "cannot keep an environment of %zu variables", n);
+		return false;
 	}
-	ret_env[n++] = incarnation;
-	ret_env[n] = NULL;
+	char **to = s->env + 1;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(from[i], name, sizeof(name) - 1) != 0)
+			*to++ = from[i];
 	return true;
 }
 
@@ -128,18 +133,14 @@ static void start_keeper(struct supervisor *s)
 static void start_network(struct supervisor *s)
 {
 	char incarnation[sizeof(AGENT_INCARNATION_ENV) + 24];
-	char *env[ENV_MAX + 2];
 
 	(void)snprintf(incarnation, sizeof(incarnation), AGENT_INCARNATION_ENV "=%lld",
 		(long long)s->incarnation);
-	if (!environment(s, incarnation, env)) {
-		errno = E2BIG;
-		fail(s, "pass the environment on");
-		return;
-	}
+	s->env[0] = incarnation;
 	const pid_t pid = fork();
 	if (pid == 0)
-		become(s, s->network_exe, s->link, s->config->network_argv, env);
+		become(s, s->network_exe, s->link, s->config->network_argv, s->env);
+	s->env[0] = NULL;
 	if (pid < 0) {
 		fail(s, "start the network half");
 		return;
@@ -360,7 +361,7 @@ int agent_supervise(const struct agent_supervisor *config)
 	struct supervisor s = {.config = config, .link = -1};
 
 	base_assert(config->deaths_max > 0 && config->deaths_max <= AGENT_DEATHS_MAX);
-	if (!open_programs(&s))
+	if (!open_programs(&s) || !copy_environment(&s))
 		return AGENT_SUPERVISOR_FAILED;
 	block_signals(&s);
 	while (!s.done) {
@@ -370,5 +371,6 @@ int agent_supervise(const struct agent_supervisor *config)
 	}
 	(void)close(s.keeper_exe);
 	(void)close(s.network_exe);
+	base_free(s.env);
 	return s.status;
 }

@@ -11,7 +11,10 @@
 #include "agent/supervisor.h"
 #include "pkg/base/test.h"
 
-#define LOG_MAX 4096
+#define LOG_MAX   4096
+#define LINKS     400 /* variables of Services: more than fifty of them */
+#define LAST_LINK "SVC399_SERVICE_HOST"
+#define LINK_MAX  40
 
 /* -- the children -- */
 
@@ -131,6 +134,9 @@ static int fake_network(const char *log, const char *script)
 	(void)signal(SIGTERM, on_term);
 	if (write(3, "c", 1) != 1 || read(3, &count, sizeof(count)) != sizeof(count))
 		return 94;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	if (!getenv("SVC0_SERVICE_HOST") || !getenv(LAST_LINK))
+		return 97;
 	(void)snprintf(line, sizeof(line), "network %c incarnation=%s count=%d fds=%d\n", letter,
 		incarnation ? incarnation : "none", count, open_descriptors());
 	write_log(log, line);
@@ -159,6 +165,18 @@ static int fake_network(const char *log, const char *script)
 
 /* -- the tests -- */
 
+/* What Kubernetes gives to a pod in a namespace of many Services, and an incarnation that is not
+ * ours amid it. */
+static void service_links(char (*ret_text)[LINK_MAX], char **ret_env)
+{
+	for (int i = 0; i < LINKS; i++) {
+		(void)snprintf(ret_text[i], LINK_MAX, "SVC%d_SERVICE_HOST=10.0.0.1", i);
+		ret_env[i] = ret_text[i];
+	}
+	(void)snprintf(ret_text[LINKS / 2], LINK_MAX, "%s=99", AGENT_INCARNATION_ENV);
+	ret_env[LINKS] = NULL;
+}
+
 static char self[] = "/proc/self/exe";
 
 struct run {
@@ -177,11 +195,13 @@ static void supervise(
 		(char[]){"supervisor_test"}, (char[]){"fake-keeper"}, log, NULL};
 	char *const network_argv[] = {
 		(char[]){"supervisor_test"}, (char[]){"fake-network"}, log, text, NULL};
-	char *const env[] = {(char[]){AGENT_INCARNATION_ENV "=99"}, NULL};
+	char links[LINKS][LINK_MAX];
+	char *env[LINKS + 1];
 	struct agent_supervisor config = agent_supervisor_defaults();
 	int status = 0;
 
 	assert_true(fd >= 0);
+	service_links(links, env);
 	config.keeper_path = keeper_path;
 	config.network_path = network_path;
 	config.keeper_argv = keeper_argv;
