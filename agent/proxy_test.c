@@ -26,6 +26,8 @@ static void fields_of_a_connection_end_here(void **state)
 		{"Proxy-Authorization", "x"},
 		{"FunctionKey-Sender", "x"},
 		{"functionkey_sender", "x"},
+		{"Functionkey.Sender", "x"},
+		{"functionkey!id", "x"},
 		{"FUNCTIONKEY-ID", "x"},
 	};
 	_cleanup_(agent_fields_done) struct agent_fields f = agent_fields();

@@ -48,7 +48,7 @@ struct bhttp_head {
 enum bhttp_field_class {
 	BHTTP_FIELD_END_TO_END,
 	BHTTP_FIELD_HOP, /* of one connection: never carried */
-	BHTTP_FIELD_OURS /* functionkey-*, also with '_' for '-' */
+	BHTTP_FIELD_OURS /* functionkey-*, also with another mark for '-' */
 };
 enum bhttp_field_class bhttp_field_class(struct str name);
 

@@ -373,9 +373,9 @@ static void test_hostile_bytes(void **state)
 				"0161"
 				"00",
 			false, ERR_INVALID},
-		{"functionkey_id",
+		{"functionkey.id",
 			HEX_GET "11"
-				"0e66756e6374696f6e6b65795f6964"
+				"0e66756e6374696f6e6b65792e6964"
 				"0161"
 				"00",
 			false, ERR_INVALID},

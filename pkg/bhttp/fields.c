@@ -2,15 +2,19 @@
 
 #include "pkg/base/text.h"
 
-#define OURS STR("functionkey-")
+#define OURS STR("functionkey")
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 /* A lower-case token. */
 static bool name_good(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		const char c = name.p[i];
-		const bool alnum = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-		if (!alnum && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c)))
+		if (!is_alnum(c) && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c)))
 			return false;
 	}
 	return name.n > 0;
@@ -27,17 +31,13 @@ static bool value_good(struct str value)
 	return base_str_trim(value).n == value.n;
 }
 
+/* Servers that hand fields on as variables make no difference between '-' and '_', and some none
+ * between these and '.' or any other mark. */
 static bool is_ours(struct str name)
 {
 	const struct str ours = OURS;
 
-	if (name.n < ours.n)
-		return false;
-	/* Servers that hand fields on as variables make no difference between '-' and '_'. */
-	for (size_t i = 0; i < ours.n; i++)
-		if (name.p[i] != ours.p[i] && !(ours.p[i] == '-' && name.p[i] == '_'))
-			return false;
-	return true;
+	return base_str_starts(name, ours) && name.n > ours.n && !is_alnum(name.p[ours.n]);
 }
 
 enum bhttp_field_class bhttp_field_class(struct str name)
