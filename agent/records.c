@@ -52,6 +52,19 @@ static void drop_newer(struct agent_records *r, struct str name)
 	crds_functionkey_free(base_map_remove(r->newer, name));
 }
 
+/* What nobody will tell us of from now on. */
+static void drop_members(struct agent_records *r)
+{
+	struct str key = STR_NULL;
+	void *value = NULL;
+
+	for (size_t at = 0; base_map_next(r->newer, &at, &key, &value);) {
+		const struct crds_functionkey *fk = value;
+		if (fk->role == CRDS_MEMBER && !base_str_eq(fk->name, r->core->self.member))
+			drop_newer(r, fk->name);
+	}
+}
+
 static void on_change(void *ctx, enum kube_change change, const void *old, const void *cur)
 {
 	struct agent_records *r = ctx;
@@ -167,6 +180,7 @@ int agent_records_follow_members(struct agent_records *r, bool follow, struct er
 	_cleanup_(base_buf_done) struct buf selector = base_buf(512);
 
 	if (!follow) {
+		drop_members(r);
 		r->members = kube_informer_free(r->members);
 		return 0;
 	}
@@ -228,6 +242,17 @@ int agent_records_members(struct agent_records *r, const struct crds_functionkey
 	return 0;
 }
 
+/* Whether a watch of ours will show it, or that it is gone: anybody can kick us with any name. */
+static bool is_watched(const struct agent_records *r, const struct crds_functionkey *fk)
+{
+	const struct agent_self *self = &r->core->self;
+
+	if (!base_str_eq(fk->ns, self->ns) || !base_str_eq(fk->revision, self->revision))
+		return false;
+	return base_str_eq(fk->name, self->revision) || base_str_eq(fk->name, self->member) ||
+	       (r->members && fk->role == CRDS_MEMBER);
+}
+
 void agent_records_put(struct agent_records *r, struct crds_functionkey *fk)
 {
 	const struct crds_functionkey *have = base_map_get(r->newer, fk->name);
@@ -236,7 +261,7 @@ void agent_records_put(struct agent_records *r, struct crds_functionkey *fk)
 
 	if (!seen && r->members)
 		seen = kube_store_get(r->members, fk->ns, fk->name);
-	if ((have && !as_new(fk, have)) || (seen && as_new(seen, fk)) ||
+	if (!is_watched(r, fk) || (have && !as_new(fk, have)) || (seen && as_new(seen, fk)) ||
 		base_map_put(r->newer, fk->name, fk, &old, NULL) < 0) {
 		crds_functionkey_free(fk);
 		return;

@@ -44,7 +44,8 @@ int agent_records_members(struct agent_records *r, const struct crds_functionkey
 	size_t *ret_n, struct err *err) must_check;
 
 /* Takes a version that came another way (the answer to a write, a GET after a kick); it is
- * dropped if it is older than what is known. Takes ownership, also on failure. */
+ * dropped if it is older than what is known, or of no record that is watched now. Takes ownership,
+ * also on failure. */
 void agent_records_put(struct agent_records *r, struct crds_functionkey *fk);
 
 /* Forgets a version that came another way: the object is gone. */
