@@ -35,10 +35,10 @@ enum agent_vouched agent_vouch_judge(
 	/* A record of the same name that was made anew, or of another cluster. */
 	if (!record || !base_str_eq(record->uid, cert->cluster))
 		return AGENT_VOUCH_UNKNOWN;
+	if (is_revoked(record, cert->uid))
+		return AGENT_VOUCH_REVOKED;
 	memcpy(issuer.b, cert->issuer.b, sizeof(issuer.b));
-	if (!protocol_issuer_known(record, &issuer))
-		return AGENT_VOUCH_ISSUER;
-	return is_revoked(record, cert->uid) ? AGENT_VOUCH_REVOKED : AGENT_VOUCHED;
+	return protocol_issuer_known(record, &issuer) ? AGENT_VOUCHED : AGENT_VOUCH_ISSUER;
 }
 
 static int not_synced(struct agent_senders *s, struct agent_sender_watch *w,

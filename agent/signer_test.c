@@ -228,6 +228,18 @@ static void test_who_is_vouched_for(void **state)
 	fk->revoked = &revoked;
 	fk->revoked_len = 1;
 	assert_int_equal(agent_vouch_judge(fk, &cert), AGENT_VOUCH_REVOKED);
+	/* A revoked leader could make up pods: nobody whom it vouched for counts. */
+	revoked = fk->leader.pod_uid;
+	assert_int_equal(agent_vouch_judge(fk, &cert), AGENT_VOUCH_ISSUER);
+	/* Nor once the next one leads, when its keys are revoked. */
+	fk->leader.identity.b[5] ^= 1;
+	fk->leader.pod_uid = STR("33333333-3333-3333-3333-333333333333");
+	w.leader.keys[0].identity.b[5] ^= 1;
+	assert_int_equal(agent_vouch_judge(fk, &cert), AGENT_VOUCHED);
+	w.leader.keys[0].state = CRDS_REVOKED;
+	assert_int_equal(agent_vouch_judge(fk, &cert), AGENT_VOUCH_ISSUER);
+	revoked = base_str(uid);
+	assert_int_equal(agent_vouch_judge(fk, &cert), AGENT_VOUCH_REVOKED);
 	fk->uid = STR("22222222-2222-2222-2222-222222222222");
 	assert_int_equal(agent_vouch_judge(fk, &cert), AGENT_VOUCH_UNKNOWN);
 	world_end(&w);

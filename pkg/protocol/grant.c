@@ -29,9 +29,10 @@ bool protocol_issuer_known(const struct crds_functionkey *leader, const struct c
 	const size_t n = sizeof(issuer->b);
 
 	if (leader->has_leader && memcmp(leader->leader.identity.b, issuer->b, n) == 0)
-		return true;
+		return !crds_revoked(leader, leader->leader.pod_uid);
 	for (size_t i = 0; i < leader->keys_len; i++)
-		if (memcmp(leader->keys[i].identity.b, issuer->b, n) == 0)
+		if (leader->keys[i].state != CRDS_REVOKED &&
+			memcmp(leader->keys[i].identity.b, issuer->b, n) == 0)
 			return true;
 	return false;
 }

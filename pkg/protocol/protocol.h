@@ -215,7 +215,9 @@ size_t protocol_opened(
 	const struct protocol_view *v, struct crds_opened_epoch ret_opened[static CRDS_KEYS_MAX]);
 
 /* True if the key belongs to a leader of this record, of now or of a key that is listed: what it
- * vouches for counts. */
+ * vouches for counts. Not if that leader is revoked, or if its keys are: whoever captured it could
+ * vouch for pods that never were, with UIDs that nobody can list. Of a leader of before the record
+ * has no UID; that a revoked pod may hold its keys stands for that it is the revoked one. */
 bool protocol_issuer_known(const struct crds_functionkey *leader, const struct crds_point *issuer);
 
 /* Adds an action if there is room, else marks the plan as truncated; NULL then. */

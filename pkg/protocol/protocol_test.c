@@ -329,6 +329,17 @@ static void certificate_of_a_forgotten_leader(struct scene *s)
 	member_certified(s)->issuer = point('d', 7);
 }
 
+/* A key that a revoked pod may have is a revoked leader's, as far as the record tells. */
+static void certificate_of_a_revoked_leader(struct scene *s)
+{
+	member_certified(s)->issuer = point('d', 7);
+	s->keys[1] = s->keys[0];
+	s->keys[1].epoch = 2;
+	s->keys[1].state = CRDS_REVOKED;
+	s->keys[1].identity = point('d', 7);
+	s->leader.keys_len = 2;
+}
+
 static void certificate_for_nobody(struct scene *s)
 {
 	certificate_missing(s);
@@ -418,6 +429,7 @@ static const struct step_row rows[] = {
 	{"and for a new keeper", certificate_of_a_keeper_before, {PROTOCOL_GRANT}},
 	{"that of a leader before is good", certificate_of_a_listed_leader, {NONE}},
 	{"as long as the record knows him", certificate_of_a_forgotten_leader, {PROTOCOL_GRANT}},
+	{"and his keys are not revoked", certificate_of_a_revoked_leader, {PROTOCOL_GRANT}},
 	{"who is revoked gets none", certificate_for_nobody, {PROTOCOL_KEEPER_EPOCH}},
 	{"a leader vouches for himself", own_certificate_missing, {PROTOCOL_CERTIFY}, .term = 3},
 	{"in the name of this record", own_certificate_of_another_record, {PROTOCOL_CERTIFY}},
