@@ -47,7 +47,7 @@ CLEANUP_FREE(struct agent_openings, agent_openings_free);
 /* How senders were judged: enum agent_vouched, and these. */
 enum agent_sender_result {
 	AGENT_SENDER_UNNAMED = AGENT_VOUCH_COUNT, /* the message is not signed */
-	AGENT_SENDER_REFUSED,                     /* it states less than we ask for */
+	AGENT_SENDER_REFUSED, /* it states less than we ask for, or a name that is not listed */
 	AGENT_SENDER_RESULTS
 };
 

@@ -20,20 +20,27 @@ static bool has_list(const struct agent_opening *o)
 	return o->s->policy.allowed && o->s->policy.allowed->n > 0;
 }
 
+/* Before anybody is asked who vouches: the watches for that are few, and whoever has our public key
+ * could fill them with names of its own making. */
+static int check_list(struct agent_opening *o, struct err *err)
+{
+	const struct agent_sender *s = &o->sender;
+
+	if (!has_list(o) || agent_targets_find(o->s->policy.allowed, s->cert.ns, s->cert.function))
+		return 0;
+	o->s->stats.senders[s->stated][AGENT_SENDER_REFUSED]++;
+	return REFUSE_AS(err, SENDER_REQUIRED, "%.*s/%.*s is not in functionkey.dev/allow-senders",
+		STR_FMT(s->cert.ns), STR_FMT(s->cert.function));
+}
+
 static int check_policy(struct agent_opening *o, struct err *err)
 {
 	const struct agent_sender *s = &o->sender;
 
 	if (o->s->policy.require == ENVELOPE_SENDER_NONE && !has_list(o))
 		return 0;
-	if (s->named && s->vouched == AGENT_VOUCHED) {
-		if (!has_list(o) ||
-			agent_targets_find(o->s->policy.allowed, s->cert.ns, s->cert.function))
-			return 0;
-		return REFUSE_AS(err, SENDER_REQUIRED,
-			"%.*s/%.*s is not in functionkey.dev/allow-senders", STR_FMT(s->cert.ns),
-			STR_FMT(s->cert.function));
-	}
+	if (s->named && s->vouched == AGENT_VOUCHED)
+		return 0;
 	if (s->named && s->vouched == AGENT_VOUCH_NO_ANSWER)
 		return REFUSE_AS(err, NOT_READY,
 			"who vouches for %.*s/%.*s is not known now: no answer of the API server",
@@ -85,6 +92,7 @@ int agent_opening_judge(struct agent_opening *o, struct err *err)
 	if (s->stated != ENVELOPE_SENDER_NONE) {
 		if (!envelope_signed_opener_cert(&o->opener, &s->cert))
 			return 0;
+		TRY(check_list(o, err));
 		const int r = agent_senders_vouch(
 			o->s->policy.senders, &s->cert, &o->waiter, &s->vouched, err);
 		if (r == AGENT_SENDERS_WAIT)

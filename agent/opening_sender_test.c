@@ -313,18 +313,19 @@ static void test_who_is_allowed(void **state)
 		enum envelope_sender_level level;
 		enum agent_vouched vouched;
 		enum agent_problem want;
+		bool unasked; /* nothing is watched for who is not listed */
 	} rows[] = {
-		{"all", "", ENVELOPE_SENDER_NONE, AGENT_VOUCHED, AGENT_PROBLEM_NONE},
+		{"all", "", ENVELOPE_SENDER_NONE, AGENT_VOUCHED, AGENT_PROBLEM_NONE, true},
 		{"listed", "other/audit, orders", ENVELOPE_SENDER_ORIGIN, AGENT_VOUCHED,
 			AGENT_PROBLEM_NONE},
 		{"listed with its namespace", "shop/orders", ENVELOPE_SENDER_MESSAGE, AGENT_VOUCHED,
 			AGENT_PROBLEM_NONE},
 		{"of another namespace", "other/orders", ENVELOPE_SENDER_MESSAGE, AGENT_VOUCHED,
-			AGENT_PROBLEM_SENDER_REQUIRED},
+			AGENT_PROBLEM_SENDER_REQUIRED, true},
 		{"another function", "order", ENVELOPE_SENDER_MESSAGE, AGENT_VOUCHED,
-			AGENT_PROBLEM_SENDER_REQUIRED},
+			AGENT_PROBLEM_SENDER_REQUIRED, true},
 		{"unsigned", "orders", ENVELOPE_SENDER_NONE, AGENT_VOUCHED,
-			AGENT_PROBLEM_SENDER_REQUIRED},
+			AGENT_PROBLEM_SENDER_REQUIRED, true},
 		{"listed, but nobody vouches", "orders", ENVELOPE_SENDER_MESSAGE,
 			AGENT_VOUCH_ISSUER, AGENT_PROBLEM_SENDER_REQUIRED},
 	};
@@ -340,11 +341,14 @@ static void test_who_is_allowed(void **state)
 			agent_targets_parse(base_str(rows[i].list), STR("shop"), &allowed, err));
 		world_asks(&s.w, &(struct agent_opening_policy){.allowed = &allowed});
 		s.w.vouched = rows[i].vouched;
+		s.w.vouch_asked = 0;
 		seal(&s.w, &s.orders, &like, STR("hello"));
 		if (rows[i].want == AGENT_PROBLEM_NONE)
 			open_ok(rows[i].name, &s);
 		else
 			open_refused(rows[i].name, &s, rows[i].want);
+		if (s.w.vouch_asked != (rows[i].unasked ? 0 : 1))
+			fail_msg("%s: asked %u times", rows[i].name, s.w.vouch_asked);
 	}
 	scene_end(&s);
 }
