@@ -5,7 +5,8 @@
 #include "pkg/base/log.h"
 #include "pkg/base/text.h"
 
-/* The times differ by member, so that a thousand are not renewed at once. */
+/* The times differ by member, so that a thousand are not renewed at once. They begin in the past:
+ * the member may sign at once, and its clock may be behind ours. */
 static int fill(struct agent_job *job, struct kmsg_certify_request *c, struct err *err)
 {
 	const struct agent_core *core = job->r->core;
@@ -15,8 +16,9 @@ static int fill(struct agent_job *job, struct kmsg_certify_request *c, struct er
 		return FAIL(err, ERR_CONFLICT, "the Leader record is gone");
 	c->epoch = leader->active_epoch;
 	c->term = job->action.term;
-	c->nbf = base_wall_ns(&core->env) / NS_PER_S;
-	c->exp = c->nbf + base_jitter(&core->env, PROTOCOL_CERT_S / 6 * 5, PROTOCOL_CERT_S);
+	const int64_t now = base_wall_ns(&core->env) / NS_PER_S;
+	c->nbf = now - PROTOCOL_CERT_BEFORE_S;
+	c->exp = now + base_jitter(&core->env, PROTOCOL_CERT_S / 6 * 5, PROTOCOL_CERT_S);
 	agent_kmsg_name(leader->uid, &c->cluster);
 	agent_kmsg_name(leader->function, &c->function);
 	job->expires_s = c->exp;

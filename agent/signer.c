@@ -91,8 +91,11 @@ static const char *judge(
 		return "it is of another Leader record";
 	if (!protocol_issuer_known(v->leader, &issuer))
 		return "the Leader record does not know its issuer any more";
-	if (c->exp <= base_wall_ns(&s->core->env) / NS_PER_S)
+	const int64_t now = base_wall_ns(&s->core->env) / NS_PER_S;
+	if (c->exp <= now)
 		return "its time is over";
+	if (c->nbf - ENVELOPE_SENDER_SKEW_S > now)
+		return "its time has not come, by the clock of this node";
 	return NULL;
 }
 

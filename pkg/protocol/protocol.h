@@ -22,6 +22,7 @@
 #define PROTOCOL_ROTATION_FLOOR_S  2            /* a shorter period is taken as this one */
 #define PROTOCOL_INBOX_QUIET_NS    1000000000LL /* how long an inbox key rests before it changes */
 #define PROTOCOL_CERT_S            (24 * 3600)  /* how long a sender certificate is good, at most */
+#define PROTOCOL_CERT_BEFORE_S     300          /* and how long it was before: clocks differ */
 #define PROTOCOL_SILENT_NS \
 	5000000000LL /* how long a starting replica keeps its reasons to itself */
 
