@@ -303,7 +303,8 @@ static int connect_to(struct running *r, struct err *err)
 	const struct lws_client_connect_info info = {.context = r->lws,
 		.address = way->host,
 		.port = way->port,
-		.ssl_connection = way->flags,
+		/* To where the kubeconfig says, and to nowhere else: the token goes with it. */
+		.ssl_connection = way->flags | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
 		.path = way->path,
 		.host = way->name,
 		.protocol = PROTOCOLS,

@@ -95,6 +95,8 @@ static const struct {
 	{"not allowed", "denied", SPEAKS_V5, false, ERR_DENIED, 0, 1, "", "", "--verb=create,get"},
 	{"not known", "nobody", SPEAKS_V5, false, ERR_DENIED, 0, 3, "", "", ""},
 	{"no such pod", "missing", SPEAKS_V5, false, ERR_NOT_FOUND, 0, 1, "", "", "HTTP 404"},
+	{"a redirect, which is not followed", "moved", SPEAKS_V5, false, ERR_TRANSIENT, 0, 3, "",
+		"", "HTTP 302"},
 	{"refused", "old", SPEAKS_V5, true, ERR_INVALID, 0, 1, "", "", "HTTP 400"},
 };
 

@@ -148,12 +148,26 @@ static unsigned refused_with(const char *pod)
 	static const struct {
 		const char *pod;
 		unsigned status;
-	} refusals[] = {{"denied", 403}, {"nobody", 401}, {"missing", 404}, {"old", 400}};
+	} refusals[] = {
+		{"denied", 403}, {"nobody", 401}, {"missing", 404}, {"old", 400}, {"moved", 302}};
 
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
 		if (strcmp(pod, refusals[i].pod) == 0)
 			return refusals[i].status;
 	return 0;
+}
+
+/* To another pod of this server. */
+static int redirect(struct lws *wsi)
+{
+	uint8_t room[LWS_PRE + 512], *p = room + LWS_PRE;
+	char to[128];
+	const int n = snprintf(to, sizeof(to),
+		"http://127.0.0.1:%d/api/v1/namespaces/shop/pods/hello/exec", seen->port);
+
+	(void)!lws_http_redirect(
+		wsi, HTTP_STATUS_FOUND, (const uint8_t *)to, n, &p, room + sizeof(room));
+	return -1;
 }
 
 static int on_event(
@@ -165,6 +179,8 @@ static int on_event(
 	switch ((int)reason) {
 	case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
 		find_pod(wsi, pod, sizeof(pod));
+		if (strcmp(pod, "moved") == 0)
+			return redirect(wsi);
 		if (!refused_with(pod))
 			return 0;
 		(void)lws_return_http_status(wsi, refused_with(pod), NULL);
