@@ -37,6 +37,12 @@ bool controller_evict_may(struct map *owners, struct str owner, size_t lacking)
 	return base_map_put(owners, owner, number(lacking - 1), NULL, NULL) == 0;
 }
 
+bool controller_evict_is_replaced(const struct crds_pod *pod)
+{
+	return pod->owner_uid.n && !base_str_eq(pod->owner_kind, STR("Job")) &&
+	       !base_str_eq(pod->owner_kind, STR("Node"));
+}
+
 static const struct crds_pod *next_lacking(const struct controller_evictor *e, size_t *at)
 {
 	const struct crds_pod *pod = NULL;
@@ -137,7 +143,7 @@ void controller_evictor_look(struct controller_evictor *e)
 		return;
 	for (size_t at = 0; (pod = next_lacking(e, &at));) {
 		const struct str owner = pod->owner_uid;
-		if (owner.n && !base_map_get(e->refused, owner) &&
+		if (controller_evict_is_replaced(pod) && !base_map_get(e->refused, owner) &&
 			controller_evict_may(e->owners, owner, lacking_of(e, owner)))
 			break;
 	}

@@ -43,10 +43,31 @@ static void test_bound(void **state)
 	base_map_free(owners);
 }
 
+static void test_whose_pods(void **state)
+{
+	static const struct {
+		const char *kind;
+		bool owned, may;
+	} rows[] = {
+		{"ReplicaSet", true, true}, {"StatefulSet", true, true}, {"DaemonSet", true, true},
+		{"Rollout", true, true}, {"", false, false}, /* a bare pod */
+		{"Node", true, false}, /* what the kubelet shows of a static one */
+		{"Job", true, false},  /* backoffLimit counts evicted pods as failed ones */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct crds_pod pod = {.owner_kind = base_str(rows[i].kind),
+			.owner_uid = rows[i].owned ? STR("u") : STR_NULL};
+		if (controller_evict_is_replaced(&pod) != rows[i].may)
+			fail_msg("%s", rows[i].kind);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_may), cmocka_unit_test(test_bound)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_may), cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_whose_pods)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
