@@ -5,12 +5,18 @@
 #include "crds/endpoint.h"
 #include "pkg/base/text.h"
 
+/* Names of Services begin with a letter, those of revisions may with a digit. */
+static bool names_a_service(struct str revision)
+{
+	return revision.n > 0 && revision.p[0] >= 'a' && revision.p[0] <= 'z';
+}
+
 void controller_endpoints(const struct controller_view *v, struct controller_plan *plan)
 {
 	char fingerprint[33];
 	struct sockaddr_storage address;
 
-	if (!v->leader)
+	if (!v->leader || !names_a_service(v->revision))
 		return;
 	/* An address of a pod that is gone may be another pod's tomorrow. */
 	const struct crds_pod *pod = controller_pod_find(v, v->leader->leader_uid);

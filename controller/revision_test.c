@@ -193,6 +193,14 @@ static void record_deleting(struct scene *s)
 	s->pods[0].agent_terminated = true;
 }
 
+/* As of a Deployment "2048-game". */
+static void named_by_a_number(struct scene *s)
+{
+	service_deleted(s);
+	leader_moved(s);
+	s->v.revision = STR("2048-game-6d4b9c77f5");
+}
+
 static const struct {
 	const char *name;
 	void (*set)(struct scene *);
@@ -239,6 +247,7 @@ static const struct {
 	{"but not to what is no address", leader_lies, .slice = true, .empty = true},
 	{"and the key", key_changed, .slice = true},
 	{"a deleted Service comes back", service_deleted, .service = true},
+	{"a name that no Service may have is not tried for ever", named_by_a_number},
 	{"a record that goes away is left alone", record_deleting},
 };
 
