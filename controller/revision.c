@@ -191,8 +191,7 @@ void controller_revision_step(const struct controller_view *v, struct controller
 	controller_janitor(v, ret_plan->create_for, ret_plan);
 	if (!v->opted_in) {
 		/* Nobody supervises that address any more. */
-		ret_plan->remove_endpoints = v->leader && v->slice && v->slice->address.n;
-		ret_plan->write_slice = ret_plan->remove_endpoints;
+		controller_endpoints(v, ret_plan);
 		return;
 	}
 	ret_plan->create_record = !v->leader && ret_plan->create_for;

@@ -14,6 +14,8 @@
 #define CONTROLLER_STATUS_EVERY_NS  NS_PER_S        /* counts and conditions: one write a second */
 #define CONTROLLER_RELEASE_EVERY_NS (30 * NS_PER_S) /* releases of one revision's Lease */
 #define CONTROLLER_ORPHAN_AFTER_NS  (10 * NS_PER_S) /* how long an object may be without owner */
+#define CONTROLLER_SLICE_EVERY_NS   NS_PER_S        /* the same slice: one write a second */
+#define CONTROLLER_SAID_MAX         128
 
 /* What the held connection to the leader's agent says (controller/alive.h). */
 enum controller_alive {
@@ -39,6 +41,10 @@ struct controller_view {
 	int64_t released_ns, status_ns, made_ns;
 	int64_t orphan_ns; /* boot clock since when there has been an orphan; 0: there was none */
 	unsigned releases; /* in a row without a key that became active after */
+	/* our last write of the slice: when (boot clock; 0: none), and controller_slice_said of it
+	 */
+	int64_t slice_ns;
+	struct str slice_said;
 };
 
 /* Why a Lease is emptied: a label of the failover metric. */
@@ -98,6 +104,9 @@ void controller_revision_step(const struct controller_view *v, struct controller
 void controller_status(const struct controller_view *v, struct controller_plan *plan);
 void controller_supervise(const struct controller_view *v, struct controller_plan *plan);
 void controller_endpoints(const struct controller_view *v, struct controller_plan *plan);
+/* What a slice that is written now says, to tell one from another. */
+struct str controller_slice_said(
+	const struct controller_view *v, bool empty, char dst[static CONTROLLER_SAID_MAX]);
 /* replica: any of the revision; NULL: there is none. */
 void controller_janitor(const struct controller_view *v, const struct crds_pod *replica,
 	struct controller_plan *plan);

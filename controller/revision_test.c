@@ -193,6 +193,33 @@ static void record_deleting(struct scene *s)
 	s->pods[0].agent_terminated = true;
 }
 
+static void leader_moved_just_written(struct scene *s)
+{
+	static char said[CONTROLLER_SAID_MAX];
+
+	leader_moved(s);
+	s->v.slice_ns = s->v.boot_ns - NS_PER_S / 2;
+	s->v.slice_said = controller_slice_said(&s->v, false, said);
+}
+
+static void leader_moved_and_again(struct scene *s)
+{
+	leader_moved_just_written(s);
+	key_changed(s);
+}
+
+static void leader_moved_and_not_seen(struct scene *s)
+{
+	leader_moved_just_written(s);
+	s->v.slice_ns = s->v.boot_ns - NS_PER_S;
+}
+
+static void emptied_just_written(struct scene *s)
+{
+	leader_lies(s);
+	s->v.slice_ns = s->v.boot_ns - NS_PER_S / 2;
+}
+
 /* As of a Deployment "2048-game". */
 static void named_by_a_number(struct scene *s)
 {
@@ -244,6 +271,10 @@ static const struct {
 	{"a foreign holder is left alone", foreign_holder},
 	{"a released Lease too", released_lease},
 	{"the slice follows the leader", leader_moved, .slice = true},
+	{"but is not written twice", leader_moved_just_written, .wakes = true},
+	{"until something else changes", leader_moved_and_again, .slice = true},
+	{"or it is not seen for too long", leader_moved_and_not_seen, .slice = true},
+	{"nor emptied twice", emptied_just_written, .empty = true, .wakes = true},
 	{"but not to what is no address", leader_lies, .slice = true, .empty = true},
 	{"and the key", key_changed, .slice = true},
 	{"a deleted Service comes back", service_deleted, .service = true},

@@ -105,6 +105,8 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 			job->state->status_rv[0] = 0;
 		kube_kind_free(&controller_meta_kind, object);
 	}
+	if (err && job->state)
+		job->state->slice_ns = 0;
 	/* Gone meanwhile: the caches will tell. */
 	if (err && err->class == ERR_NOT_FOUND)
 		err = NULL;
@@ -147,7 +149,7 @@ static int write_endpoints(struct controller_job *job, const struct controller_v
 	const struct controller_plan *plan, struct err *err)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
-	char name[300];
+	char name[300], said[CONTROLLER_SAID_MAX];
 
 	(void)snprintf(name, sizeof(name), "%.*s-leader", STR_FMT(v->revision));
 	if (plan->create_service)
@@ -168,6 +170,11 @@ static int write_endpoints(struct controller_job *job, const struct controller_v
 		request.force = false;
 	}
 	job->state->endpoints_ns = v->boot_ns;
+	if (!plan->create_service) {
+		const struct str text = controller_slice_said(v, plan->remove_endpoints, said);
+		TRY(base_str_copy(text, job->state->slice_said, sizeof(said), "slice", err));
+		job->state->slice_ns = v->boot_ns;
+	}
 	return controller_job_write(job, &request, err);
 }
 
@@ -266,6 +273,8 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	v.made_ns = s->made_ns;
 	v.orphan_ns = s->orphan_ns;
 	v.releases = s->releases;
+	v.slice_ns = s->slice_ns;
+	v.slice_said = base_str(s->slice_said);
 	if (!v.leader && v.pods_len == 0 && v.members_len == 0 && !v.lease) {
 		forget_state(r, s);
 		job->state = NULL;

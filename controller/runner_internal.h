@@ -13,7 +13,7 @@
 #include "pkg/kube/queue.h"
 
 #define CONTROLLER_REVISIONS_MAX 65536
-#define CONTROLLER_HOLD_NS       NS_PER_S /* how long a cache may lag behind a create or an apply */
+#define CONTROLLER_HOLD_NS       NS_PER_S /* how long a cache may lag behind a create */
 #define CONTROLLER_KEY_MAX       512
 
 /* What is remembered of a revision beside the caches. */
@@ -23,6 +23,8 @@ struct controller_state {
 	struct controller_watchdog *dog;
 	int64_t released_ns, status_ns, made_ns, endpoints_ns, orphan_ns; /* boot clock */
 	char status_rv[64]; /* of our last status write: the cache must be as new */
+	int64_t slice_ns;   /* boot clock of our last write of the slice, and what it said */
+	char slice_said[CONTROLLER_SAID_MAX];
 	unsigned releases;
 	/* a failover that is under way */
 	int64_t failed_ns;
