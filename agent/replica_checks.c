@@ -161,6 +161,7 @@ static void got_kicked(void *ctx, const struct kube_response *resp, const struct
 	struct agent_replica *r = ctx;
 	struct crds_functionkey *fk = NULL;
 
+	r->kicked--;
 	if (!err && crds_functionkey_decode(resp->body, &fk, NULL) == 0) {
 		agent_records_put(r->records, fk);
 		agent_replica_wake(r);
@@ -177,15 +178,18 @@ void agent_replica_kicked(struct agent_replica *r, struct str member_name)
 	const int64_t now = base_boot_ns(&r->core->env);
 
 	/* It answers only with what would be recorded anyway; the rate is bounded by the peer port
-	 * and, for reads of the API server, here. */
-	if (!r->plan.leading || member_name.n == 0 || member_name.n >= CRDS_NAME_MAX ||
+	 * and, for reads of the API server, here: what we grant waits in the same row as they. */
+	if (r->kicked == AGENT_KICKED_MAX || !r->plan.leading || member_name.n == 0 ||
+		member_name.n >= CRDS_NAME_MAX ||
 		base_str_find(member_name, '.', 0) == member_name.n ||
 		now - r->kicked_ns < 5 * NS_PER_MS)
 		return;
 	r->kicked_ns = now;
 	/* A kick that is lost costs a little time: the watch will show the record too. */
-	if (kube_start(r->core->client, &request, got_kicked, r, NULL, NULL) == 0)
-		r->stats.kicks++;
+	if (kube_start(r->core->client, &request, got_kicked, r, NULL, NULL) < 0)
+		return;
+	r->kicked++;
+	r->stats.kicks++;
 }
 
 void agent_replica_kick_leader(struct agent_replica *r)

@@ -18,6 +18,7 @@
 	(600 * NS_PER_S) /* until an API server that drops them is tried again \
 			  */
 #define AGENT_TROUBLE_MAX 200
+#define AGENT_KICKED_MAX  2 /* records that are read at once since somebody kicked us */
 
 /* After a failure: not before until_ns, longer each time. */
 struct agent_rest {
@@ -80,6 +81,7 @@ struct agent_replica {
 	char identity[CRDS_NAME_MAX + CRDS_UID_LEN +
 		      24]; /* after REINCARNATE: core's points here */
 	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
+	unsigned kicked; /* reads that kicks have asked for, and that are not answered yet */
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;

@@ -1,5 +1,6 @@
 /* How many requests to the API server follow from each other between the release of a leader's
  * Lease and a new active key. Times depend on the machine; this does not. */
+#include "agent/replica_internal.h"
 #include "pkg/base/test.h"
 #include "sim/world.h"
 
@@ -89,9 +90,32 @@ static void test_round_trips(void **state)
 		}
 }
 
+/* Anybody in the cluster may kick; the client sends so many requests a second, in their order, and
+ * grants are among them. */
+static void test_kicks_leave_room(void **state)
+{
+	_cleanup_(sim_world_free) struct sim_world *w = NULL;
+	const struct sim_options options = {.seed = 1, .replicas = 1, .round_trip_ns = ROUND_TRIP};
+
+	(void)state;
+	assert_ok("world", sim_world_new(&options, &w, err));
+	rest(w);
+	struct agent_replica *leader = leader_of(w)->half->agent;
+	const uint64_t before = leader->stats.kicks;
+	for (int i = 0; i < 20; i++) {
+		agent_replica_kicked(leader, STR("orders-99.00000000"));
+		sim_run(w, w->now + ROUND_TRIP / 40);
+	}
+	assert_int_equal(leader->stats.kicks - before, AGENT_KICKED_MAX);
+	sim_run(w, w->now + 2 * ROUND_TRIP);
+	agent_replica_kicked(leader, STR("orders-99.00000000"));
+	assert_int_equal(leader->stats.kicks - before, AGENT_KICKED_MAX + 1);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trips), cmocka_unit_test(test_kicks_leave_room)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
