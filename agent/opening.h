@@ -21,6 +21,7 @@
 #define AGENT_PARK_NS      (5 * NS_PER_S)
 #define AGENT_COLD_RATE    8000 /* keeper openings a second */
 #define AGENT_COLD_BURST   1024
+#define AGENT_ASKING_MAX   128 /* under way at the keeper: what is left is for signatures */
 #define AGENT_CACHE_MAX    2048
 #define AGENT_VERIFIED_MAX 2048 /* signatures of certificates and windows that are remembered */
 #define AGENT_CHUNK_MAX    (64u << 10) /* bytes that may be held beside a head */

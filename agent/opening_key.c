@@ -166,6 +166,7 @@ static void answered(void *ctx, const struct kmsg_reply *reply, const struct err
 	s->stats.asking--;
 	if (o->orphan) {
 		base_free(o);
+		unpark(s, true, 1);
 		return;
 	}
 	o->state = AGENT_OPENING_KNOWN;
@@ -187,7 +188,8 @@ static int ask_keeper(struct agent_opening *o, struct err *err)
 	struct kmsg_request request = {.op = KMSG_OPEN};
 	struct err why = {0};
 
-	if (!take_token(o->s))
+	/* Who sends to us says how many there are; what we send to others is signed meanwhile. */
+	if (o->s->stats.asking >= AGENT_ASKING_MAX || !take_token(o->s))
 		return park(o, true, err);
 	memcpy(request.open.fingerprint.b, r->fp.b, sizeof(request.open.fingerprint.b));
 	memcpy(request.open.capsule, r->capsule, sizeof(request.open.capsule));

@@ -188,6 +188,33 @@ static void a_busy_keeper_is_waited_for(void **state)
 	world_end(&w);
 }
 
+/* Places at the keeper that openings do not take are for signatures of ours. */
+static void not_all_places_are_taken(void **state)
+{
+	static struct agent_opening *o[AGENT_ASKING_MAX + 2];
+	struct world w;
+	struct err why = {0};
+
+	(void)state;
+	world_begin(&w);
+	seal_whole(&w, STR("forty-two"));
+	for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+		o[i] = opening_of(&w);
+		assert_int_equal(agent_opening_add(o[i], base_buf_str(&w.message), &w.out, &why),
+			AGENT_OPENING_WAIT);
+	}
+	assert_int_equal(w.asked_len, AGENT_ASKING_MAX);
+	assert_int_equal(agent_openings_stats(w.openings).parked, 2);
+	/* An answer that nobody waits for any more leaves its place to the next one, too. */
+	o[0] = agent_opening_free(o[0]);
+	answer_all(&w);
+	assert_int_equal(w.ready, AGENT_ASKING_MAX + 1);
+	assert_int_equal(agent_openings_stats(w.openings).parked, 0);
+	for (size_t i = 0; i < ARRAY_LEN(o); i++)
+		agent_opening_free(o[i]);
+	world_end(&w);
+}
+
 static void who_goes_away_is_not_called(void **state)
 {
 	struct world w;
@@ -276,6 +303,7 @@ int main(void)
 		cmocka_unit_test(early_messages_are_parked),
 		cmocka_unit_test(parking_is_bounded),
 		cmocka_unit_test(a_busy_keeper_is_waited_for),
+		cmocka_unit_test(not_all_places_are_taken),
 		cmocka_unit_test(who_goes_away_is_not_called),
 		cmocka_unit_test(only_events_are_opened),
 		cmocka_unit_test(a_message_ends_when_its_sender_said),

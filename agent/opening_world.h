@@ -7,7 +7,7 @@
 #include "agent/sample.h"
 #include "pkg/envelope/seal.h"
 
-#define ASKED_MAX 8
+#define ASKED_MAX 160
 
 struct world {
 	struct sample sample;
