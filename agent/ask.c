@@ -59,10 +59,6 @@ static int on_send(void *ctx, uint8_t *dst, size_t cap, size_t *ret_n, struct er
 	struct pollfd p = {.fd = a->in, .events = POLLIN};
 	ssize_t n = -1;
 
-	/* An answer that refuses does not wait for the rest: this ends the body. */
-	*ret_n = 0;
-	if (a->status && a->status != 200)
-		return 0;
 	if (poll(&p, 1, 0) == 0)
 		return wait_for_input(a, err);
 	do
@@ -211,13 +207,8 @@ static int ask(struct asking *a, enum agent_ask what, const char *socket_path, s
 	TRY(http_client_new(&a->loop, &a->client, err));
 	TRY(http_call_new(a->client, &request, &ops, a, &a->call, err));
 	TRY(http_call_start(a->call, err));
-	while (!a->over) {
+	while (!a->over)
 		(void)uv_run(&a->loop, UV_RUN_ONCE);
-		/* libcurl does not look at a body that waits for input again, not even when the
-		 * connection has ended. */
-		if (!a->over && a->status && a->status != 200)
-			http_call_resume(a->call);
-	}
 	return 0;
 }
 

@@ -1,38 +1,16 @@
-#include "pkg/http/client.h"
-
 #include "pkg/base/alloc.h"
+#include "pkg/http/client_impl.h"
 #include "pkg/http/head.h"
-#include "pkg/kube/transport.h"
 
 #include <strings.h>
 
-#define KEPT       64 /* connections that stay open */
-#define LINE_MAX_  8192
-#define IDLE_MAX_S 3600
-
-struct http_client {
-	struct kube_transport *transport;
-	unsigned inside; /* libcurl on the stack */
-};
-
-struct http_call {
-	struct http_client *client;
-	const struct http_call_ops *ops; /* NULL: freed by its owner */
-	void *ctx;
-	CURL *easy;
-	struct curl_slist *headers, *trailers, *connect_to;
-	char *url;
-	bool running, resuming, paused, headed, has_body, has_length;
-	unsigned busy; /* callbacks of ours on the stack */
-	unsigned lengths;
-	struct err why; /* class 0: nothing of ours ended it */
-	char text[CURL_ERROR_SIZE];
-};
+#define KEPT 64 /* connections that stay open */
 
 /* -- life -- */
 
 static void bury(struct http_call *call)
 {
+	http_early_forget(call);
 	if (call->running)
 		kube_transport_remove(call->client->transport, call->easy);
 	curl_easy_cleanup(call->easy);
@@ -108,7 +86,7 @@ static void transferred(void *owner, CURLcode code)
 
 /* -- what libcurl asks -- */
 
-static size_t on_send(char *to, size_t size, size_t n, void *ctx)
+size_t http_call_on_send(char *to, size_t size, size_t n, void *ctx)
 {
 	struct http_call *call = ctx;
 	struct err err = {0};
@@ -116,6 +94,12 @@ static size_t on_send(char *to, size_t size, size_t n, void *ctx)
 
 	if (!call->ops)
 		return CURL_READFUNC_ABORT;
+	if (call->gone) {
+		(void)refuse(call,
+			FAIL(&err, ERR_TRANSIENT, "the peer closed the connection in a request"),
+			&err);
+		return CURL_READFUNC_ABORT;
+	}
 	call->busy++;
 	const int r =
 		refuse(call, call->ops->send(call->ctx, (uint8_t *)to, size * n, &got, &err), &err);
@@ -123,13 +107,13 @@ static size_t on_send(char *to, size_t size, size_t n, void *ctx)
 	if (r < 0 || !call->ops)
 		return CURL_READFUNC_ABORT;
 	if (r == HTTP_CALL_WAIT) {
-		call->paused = true;
+		call->send_paused = true;
 		return CURL_READFUNC_PAUSE;
 	}
 	return got;
 }
 
-static int on_seek(void *ctx, curl_off_t offset, int origin)
+int http_call_on_seek(void *ctx, curl_off_t offset, int origin)
 {
 	struct http_call *call = ctx;
 
@@ -138,7 +122,7 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 	return call->ops->rewind(call->ctx) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-static int on_trailers(struct curl_slist **list, void *ctx)
+int http_call_on_trailers(struct curl_slist **list, void *ctx)
 {
 	struct http_call *call = ctx;
 
@@ -155,10 +139,27 @@ static int end_head(struct http_call *call, struct err *err)
 	(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200) {
 		call->lengths = 0;
+		call->closes = false;
 		return 0;
 	}
 	call->headed = true;
+	call->last = status >= 300 || call->closes;
 	return call->ops->head ? call->ops->head(call->ctx, (unsigned)status, err) : 0;
+}
+
+/* Whether "close" is in the list. */
+static bool says_close(struct str list)
+{
+	static const char word[] = "close";
+
+	for (size_t at = 0; at < list.n;) {
+		const size_t end = base_str_find(list, ',', at);
+		const struct str item = base_str_trim(base_str_sub(list, at, end));
+		if (item.n == sizeof(word) - 1 && strncasecmp(item.p, word, item.n) == 0)
+			return true;
+		at = end + 1;
+	}
+	return false;
 }
 
 static int take_field(struct http_call *call, struct str line, struct err *err)
@@ -178,12 +179,14 @@ static int take_field(struct http_call *call, struct str line, struct err *err)
 		return FAIL(err, ERR_INVALID, "a header value of the answer holds controls");
 	if (base_str_eq(key, STR("content-length")) && ++call->lengths > 1)
 		return FAIL(err, ERR_INVALID, "the answer has two lengths");
+	if (!call->headed && base_str_eq(key, STR("connection")))
+		call->closes = call->closes || says_close(value);
 	return call->ops->field ? call->ops->field(call->ctx, key, value, err) : 0;
 }
 
 static int take_line(struct http_call *call, struct str line, struct err *err)
 {
-	if (line.n > LINE_MAX_)
+	if (line.n > HTTP_LINE_MAX)
 		return FAIL(err, ERR_TOO_LARGE, "a header line of %zu bytes", line.n);
 	if (!call->headed && base_str_starts(line, STR("HTTP/")))
 		return 0;
@@ -195,7 +198,7 @@ static int take_line(struct http_call *call, struct str line, struct err *err)
 	return call->headed ? 0 : end_head(call, err);
 }
 
-static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+size_t http_call_on_header(char *p, size_t size, size_t n, void *ctx)
 {
 	struct http_call *call = ctx;
 	struct err err = {0};
@@ -208,7 +211,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 	return r < 0 || !call->ops ? 0 : size * n;
 }
 
-static size_t on_receive(char *p, size_t size, size_t n, void *ctx)
+size_t http_call_on_receive(char *p, size_t size, size_t n, void *ctx)
 {
 	struct http_call *call = ctx;
 	struct err err = {0};
@@ -224,213 +227,13 @@ static size_t on_receive(char *p, size_t size, size_t n, void *ctx)
 	if (r < 0 || !call->ops)
 		return 0;
 	if (r == HTTP_CALL_WAIT) {
-		call->paused = true;
+		call->receive_paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	return size * n;
 }
 
-/* -- making one -- */
-
-static int append(struct curl_slist **list, const char *line, struct err *err)
-{
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (!longer)
-		return FAIL(err, ERR_NOMEM, "headers");
-	*list = longer;
-	return 0;
-}
-
-static int add_line(struct curl_slist **list, struct str name, struct str value, struct err *err)
-{
-	_cleanup_(base_buf_wipe) struct buf line = base_buf(LINE_MAX_ + 512);
-
-	if (!http_is_name(name) || !http_is_value(value))
-		return FAIL(err, ERR_INVALID, "not a header");
-	/* What ends in a colon libcurl takes for an order to leave its own header out. */
-	TRY(base_buf_addf(
-		&line, err, value.n ? "%.*s: %.*s" : "%.*s;%.*s", STR_FMT(name), STR_FMT(value)));
-	return append(list, (const char *)line.data, err);
-}
-
-static bool frames(struct str name)
-{
-	static const char *const names[] = {
-		"content-length", "transfer-encoding", "connection", "host", "expect", "upgrade"};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (name.n == strlen(names[i]) && strncasecmp(name.p, names[i], name.n) == 0)
-			return true;
-	return false;
-}
-
-int http_call_header(struct http_call *call, struct str name, struct str value, struct err *err)
-{
-	if (frames(name))
-		return FAIL(err, ERR_INVALID, "the client's own header");
-	return add_line(&call->headers, name, value, err);
-}
-
-int http_call_trailer(struct http_call *call, struct str name, struct str value, struct err *err)
-{
-	if (frames(name))
-		return FAIL(err, ERR_INVALID, "the client's own header");
-	if (!call->has_body || call->has_length)
-		return 0; /* there is no place for one */
-	return add_line(&call->trailers, name, value, err);
-}
-
-/* Headers that libcurl would add by itself; those that were given come later and count. */
-static int add_defaults(struct http_call *call, const char *host, struct err *err)
-{
-	char line[300];
-	const int n = snprintf(line, sizeof(line), "Host: %s", host);
-
-	if (n < 0 || (size_t)n >= sizeof(line) || !http_is_value(base_str(host)))
-		return FAIL(err, ERR_INVALID, "not a host");
-	TRY(append(&call->headers, line, err));
-	TRY(append(&call->headers, "Expect:", err));
-	return 0;
-}
-
-static CURLcode set_limits(CURL *easy, const struct http_call_request *r)
-{
-	const long idle = (long)(r->idle_ns / NS_PER_S);
-	CURLcode code = CURLE_OK;
-
-	code |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	code |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, r->tls ? "https" : "http");
-	code |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	code |= curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	code |= curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	code |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	code |= curl_easy_setopt(
-		easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(r->connect_ns / NS_PER_MS));
-	code |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	code |= curl_easy_setopt(
-		easy, CURLOPT_LOW_SPEED_TIME, idle < IDLE_MAX_S ? idle : IDLE_MAX_S);
-	code |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, kube_transport_sockopt);
-	code |= curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 30L);
-	return code;
-}
-
-static CURLcode set_tls(CURL *easy, struct str ca)
-{
-	struct curl_blob blob = {(void *)(uintptr_t)ca.p, ca.n, CURL_BLOB_COPY};
-	CURLcode code = CURLE_OK;
-
-	code |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (ca.n) {
-		code |= curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-		code |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	}
-	return code;
-}
-
-static CURLcode set_functions(struct http_call *call, CURL *easy)
-{
-	CURLcode code = CURLE_OK;
-
-	code |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-	code |= curl_easy_setopt(easy, CURLOPT_URL, call->url);
-	code |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->text);
-	code |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	code |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-	code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_receive);
-	code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-	return code;
-}
-
-static CURLcode set_body(struct http_call *call, CURL *easy, const struct http_call_request *r)
-{
-	CURLcode code = curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, r->target);
-
-	if (strcmp(r->method, "HEAD") == 0) {
-		code |= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-		/* What comes behind all the same must not answer the next request. */
-		code |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-	} else {
-		code |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-	}
-	if (!r->has_body)
-		return code;
-	code |= curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-	code |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-	code |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
-	code |= curl_easy_setopt(easy, CURLOPT_READDATA, call);
-	code |= curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-	code |= curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
-	code |= curl_easy_setopt(easy, CURLOPT_TRAILERFUNCTION, on_trailers);
-	code |= curl_easy_setopt(easy, CURLOPT_TRAILERDATA, call);
-	if (r->has_length)
-		code |= curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->length);
-	return code;
-}
-
-static int fill(struct http_call *call, const struct http_call_request *r, struct err *err)
-{
-	_cleanup_(base_buf_done) struct buf url = base_buf(512);
-
-	/* libcurl would wait for a body of the answer, too. */
-	if (r->has_body && strcmp(r->method, "HEAD") == 0)
-		return FAIL(err, ERR_INVALID, "HEAD with a body");
-	call->has_body = r->has_body;
-	call->has_length = r->has_length;
-	call->easy = curl_easy_init();
-	if (!call->easy)
-		return FAIL(err, ERR_NOMEM, "libcurl");
-	const bool local = r->address[0] == '/';
-	TRY(base_buf_addf(&url, err, "%s://%s/", r->tls ? "https" : "http",
-		local ? "localhost" : r->address));
-	call->url = base_strndup((const char *)url.data, url.len);
-	if (!call->url)
-		return FAIL(err, ERR_NOMEM, "address");
-	TRY(add_defaults(call, r->host, err));
-	CURLcode code = set_limits(call->easy, r) | set_functions(call, call->easy) |
-			set_body(call, call->easy, r);
-	if (r->tls)
-		code |= set_tls(call->easy, r->ca);
-	if (local)
-		code |= curl_easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH, r->address);
-	return code == CURLE_OK ? 0 : FAIL(err, ERR_NOMEM, "libcurl refuses an option");
-}
-
-int http_call_new(struct http_client *client, const struct http_call_request *request,
-	const struct http_call_ops *ops, void *ctx, struct http_call **ret_call, struct err *err)
-{
-	_cleanup_(http_call_free) struct http_call *call = base_alloc(1, sizeof(*call));
-
-	if (!call)
-		return FAIL(err, ERR_NOMEM, "call");
-	call->client = client;
-	call->ops = ops;
-	call->ctx = ctx;
-	TRY(fill(call, request, err));
-	*ret_call = STEAL(call);
-	return 0;
-}
-
-static bool has_header(const struct http_call *call, const char *name)
-{
-	const size_t n = strlen(name);
-
-	for (const struct curl_slist *h = call->headers; h; h = h->next)
-		if (strncasecmp(h->data, name, n) == 0 && (h->data[n] == ':' || h->data[n] == ';'))
-			return true;
-	return false;
-}
-
-int http_call_start(struct http_call *call, struct err *err)
-{
-	if (!has_header(call, "Accept"))
-		TRY(append(&call->headers, "Accept:", err));
-	if (curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK)
-		return FAIL(err, ERR_NOMEM, "libcurl");
-	TRY(kube_transport_add(call->client->transport, call->easy, err));
-	call->running = true;
-	return 0;
-}
+/* -- going on -- */
 
 /* What was refused while libcurl handed over what it had kept ends its transfer only when more
  * comes: so its time ends now, and libcurl is made to look. */
@@ -444,10 +247,11 @@ static void end_soon(struct http_call *call)
 void http_call_resume(struct http_call *call)
 {
 	/* Within a callback the answer of that callback counts. */
-	if (!call->running || !call->paused || call->resuming || call->busy > 0)
+	if (!call->running || call->resuming || call->busy > 0 ||
+		(!call->send_paused && !call->receive_paused))
 		return;
 	call->resuming = true;
-	call->paused = false;
+	call->send_paused = call->receive_paused = false;
 	if (curl_easy_pause(call->easy, CURLPAUSE_CONT) != CURLE_OK)
 		end_soon(call);
 	call->resuming = false;
@@ -469,18 +273,25 @@ int http_client_new(uv_loop_t *loop, struct http_client **ret_client, struct err
 		base_free(client);
 		return r;
 	}
+	kube_transport_tell_unwatched(client->transport, http_early_unwatched);
+	http_early_open(loop, client);
 	*ret_client = client;
 	return 0;
 }
 
-static void closed(void *ctx)
+static void early_closed(uv_handle_t *early)
 {
-	base_free(ctx);
+	base_free(container_of((uv_timer_t *)(void *)early, struct http_client, early));
+}
+
+static void transport_closed(void *ctx)
+{
+	http_early_close(ctx, early_closed);
 }
 
 struct http_client *http_client_free(struct http_client *client)
 {
 	if (client)
-		kube_transport_close(client->transport, closed, client);
+		kube_transport_close(client->transport, transport_closed, client);
 	return NULL;
 }

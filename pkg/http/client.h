@@ -8,6 +8,11 @@
  * goes to the address that was given and nowhere else; with TLS the server's certificate must be of
  * that name or address.
  *
+ * A peer may answer before it has all of the request. Where it refuses (300 and above) or closes
+ * the connection behind its answer, the call ends with that answer, and what the body still waits
+ * for is not asked for again; nor is the body ended then, so that nobody takes it for complete. A
+ * peer that closes without an answer ends the call at once, too.
+ *
  * What came is checked: names must be tokens, values hold no controls, lines are not folded, there
  * is at most one Content-Length. Names are handed on in lower case.
  */

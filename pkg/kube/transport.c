@@ -13,6 +13,7 @@ struct kube_transport {
 	uv_timer_t timer;
 	unsigned *inside;
 	kube_transfer_done done;
+	kube_transfer_unwatched unwatched; /* NULL: nobody asks */
 	bool closing;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -104,17 +105,29 @@ static struct watch *watch_new(struct kube_transport *t, curl_socket_t fd)
 	return w;
 }
 
+static void tell_unwatched(const struct kube_transport *t, CURL *easy, curl_socket_t fd)
+{
+	void *owner = NULL;
+
+	if (!t->unwatched || t->closing)
+		return;
+	/* libcurl closes old connections by a handle of its own, which has no owner. */
+	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+	if (owner)
+		t->unwatched(owner, fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
 	struct kube_transport *t = ctx;
 	struct watch *w = socket_ctx;
 	int events = 0;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (w)
 			uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 		(void)curl_multi_assign(t->multi, fd, NULL);
+		tell_unwatched(t, easy, fd);
 		return 0;
 	}
 	if (!w) {
@@ -165,6 +178,12 @@ static void on_closed(uv_handle_t *handle)
 	if (t->closed)
 		t->closed(t->closed_ctx);
 	base_free(t);
+}
+
+void kube_transport_tell_unwatched(
+	struct kube_transport *transport, kube_transfer_unwatched unwatched)
+{
+	transport->unwatched = unwatched;
 }
 
 void kube_transport_close(struct kube_transport *transport, void (*closed)(void *ctx), void *ctx)
