@@ -23,6 +23,17 @@ int agent_answer_refused(const struct err *refused, struct err *err)
 	return -(int)refused->class;
 }
 
+struct err agent_answer_not_read(void)
+{
+	struct err err = {0};
+
+	(void)!REFUSE_AS(&err, NOT_READ,
+		"the client sends on, and has not read a byte of the answer for %d s: read the "
+		"answer while sending, or send at most 1 MiB",
+		(int)(AGENT_STALL_NS / NS_PER_S));
+	return err;
+}
+
 int agent_answer_allowed(const struct http_request *r, struct err *err)
 {
 	struct str value = STR_NULL;

@@ -15,6 +15,11 @@ void agent_answer_problem(struct http_request *r, const struct err *err);
 /* The refusal, as the failure that it is. */
 int agent_answer_refused(const struct err *refused, struct err *err) must_check;
 
+/* How long a client may leave an answer alone that the rest of its own request waits for; then it
+ * is cut, and what agent_answer_not_read says is noted: the answer has begun, and cannot say so. */
+#define AGENT_STALL_NS (15 * NS_PER_S)
+struct err agent_answer_not_read(void);
+
 /* On TCP only programs that mean it may ask, no browser and no proxied request: header
  * FunctionKey-Client: 1, no X-Forwarded-*. DENIED. Always true on the unix socket. */
 int agent_answer_allowed(const struct http_request *r, struct err *err) must_check;

@@ -7,6 +7,9 @@
 
 #define VERIFIED  "Functionkey-Verified"
 #define OUTER_MAX (AGENT_EVENT_AROUND_MAX + AGENT_EVENT_BASE64(ENVELOPE_MESSAGE_MAX))
+/* A piece and the end fit behind as much as may be sent before anything is read. */
+#define TAKE_ROOM ENVELOPE_OUT_ROOM(AGENT_CHUNK_MAX)
+#define OUT_MAX   (ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX + 2 * TAKE_ROOM)
 
 struct decrypting {
 	struct agent_app *app;
@@ -45,6 +48,13 @@ static bool take_room(struct decrypting *d)
 	return agent_room_take(&d->app->room, &d->guest, n);
 }
 
+/* For a client that sends all before it reads, as far as that can go. */
+static bool may_hold_more(struct decrypting *d)
+{
+	return d->out.len <= OUT_MAX - 2 * TAKE_ROOM &&
+	       agent_room_take(&d->app->room, &d->guest, 2u * ENVELOPE_WHOLE_MAX);
+}
+
 static void room_again(void *ctx)
 {
 	http_resume(((struct decrypting *)ctx)->r);
@@ -79,7 +89,7 @@ static void add_hint(struct decrypting *d)
 			d->r, "Functionkey-Epoch", (uint64_t)record->active_epoch, NULL);
 }
 
-static void bad(struct decrypting *d, const struct err *err)
+static void failed(struct decrypting *d, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_DECRYPT,
 		.problem = agent_problem_of(err),
@@ -89,7 +99,12 @@ static void bad(struct decrypting *d, const struct err *err)
 	d->over = true;
 	agent_room_leave(&d->app->room, &d->guest);
 	agent_app_failed(d->app, "decrypt", &end, err);
-	if (!d->begun && end.problem == AGENT_PROBLEM_STALE_EPOCH)
+}
+
+static void bad(struct decrypting *d, const struct err *err)
+{
+	failed(d, err);
+	if (!d->begun && agent_problem_of(err) == AGENT_PROBLEM_STALE_EPOCH)
 		add_hint(d);
 	if (d->begun)
 		http_abort(d->r);
@@ -364,7 +379,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	d->outer = agent_attributes();
 	d->event = base_buf(OUTER_MAX);
 	d->message = base_buf(ENVELOPE_MESSAGE_MAX);
-	d->out = base_buf(ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX);
+	d->out = base_buf(OUT_MAX);
 	http_set_state(r, d);
 	(void)!read_request(d, &d->refused);
 	return 0;
@@ -388,15 +403,16 @@ static int take(
 		return base_buf_add(&d->event, p, n, err);
 	}
 	TRY(flush(d, &clear, err));
-	if (!clear)
+	if (!clear && !may_hold_more(d))
 		return 0;
 	*ret_taken = n < AGENT_CHUNK_MAX ? n : AGENT_CHUNK_MAX;
 	d->taken += *ret_taken;
+	const size_t before = d->out.len;
 	const int r = agent_opening_add(d->opening, base_str_n(p, *ret_taken), &d->out, err);
 	if (r < 0)
 		return r;
 	d->waits = r == AGENT_OPENING_WAIT;
-	d->bytes += d->out.len;
+	d->bytes += d->out.len - before;
 	return d->waits ? 0 : flush(d, &clear, err);
 }
 
@@ -458,6 +474,10 @@ static void on_gone(void *ctx, struct http_request *r)
 	(void)ctx;
 	if (!d)
 		return;
+	if (!d->over && http_stalled(r)) {
+		const struct err why = agent_answer_not_read();
+		failed(d, &why);
+	}
 	if (!d->over)
 		agent_metrics_message(d->app->metrics,
 			&(struct agent_message_end){

@@ -5,7 +5,10 @@
 #include "agent/sealing.h"
 #include "pkg/base/alloc.h"
 
-#define TAKE_MAX ENVELOPE_SEGMENT /* of a body at once */
+#define TAKE_MAX  ENVELOPE_SEGMENT /* of a body at once */
+#define TAKE_ROOM (ENVELOPE_OUT_ROOM(TAKE_MAX) + ENVELOPE_SENDER_EXTRA_MAX)
+/* A piece and the end fit behind as much as may be sent before anything is read. */
+#define OUT_MAX (ENVELOPE_MESSAGE_MAX + 2 * TAKE_ROOM)
 
 enum state {
 	FINDING, /* recipients are not known yet: no body is taken */
@@ -56,7 +59,7 @@ static void good(struct sealing *s)
 			.op = AGENT_OP_ENCRYPT, .took_ns = took(s), .bytes = s->bytes});
 }
 
-static void bad(struct sealing *s, const struct err *err)
+static void failed(struct sealing *s, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_ENCRYPT,
 		.problem = agent_problem_of(err),
@@ -66,6 +69,11 @@ static void bad(struct sealing *s, const struct err *err)
 	s->state = OVER;
 	agent_room_leave(&s->app->room, &s->guest);
 	agent_app_failed(s->app, "encrypt", &end, err);
+}
+
+static void bad(struct sealing *s, const struct err *err)
+{
+	failed(s, err);
 	if (s->begun)
 		http_abort(s->r);
 	else
@@ -294,6 +302,13 @@ static bool take_room(struct sealing *s)
 	return agent_room_take(&s->app->room, &s->guest, n);
 }
 
+/* For a client that sends all before it reads, as far as that can go. */
+static bool may_hold_more(struct sealing *s)
+{
+	return s->out.len <= OUT_MAX - 2 * TAKE_ROOM &&
+	       agent_room_take(&s->app->room, &s->guest, 2u * ENVELOPE_WHOLE_MAX);
+}
+
 static void room_again(void *ctx)
 {
 	http_resume(((struct sealing *)ctx)->r);
@@ -318,7 +333,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	s->guest = (struct agent_guest){.again = room_again, .ctx = s};
 	s->q.attributes = agent_attributes();
 	s->plain = base_buf(ENVELOPE_WHOLE_MAX);
-	s->out = base_buf(ENVELOPE_MESSAGE_MAX);
+	s->out = base_buf(OUT_MAX);
 	s->started_ns = base_boot_ns(&s->app->core.env);
 	http_set_state(r, s);
 	(void)!read_request(s, &s->refused);
@@ -341,7 +356,7 @@ static int take(struct sealing *s, const uint8_t *p, size_t n, size_t *ret_taken
 		return base_buf_add(&s->plain, p, n, err);
 	}
 	TRY(flush(s, &clear, err));
-	if (!clear)
+	if (!clear && !may_hold_more(s))
 		return 0;
 	*ret_taken = n < TAKE_MAX ? n : TAKE_MAX;
 	s->bytes += *ret_taken;
@@ -405,6 +420,10 @@ static void on_gone(void *ctx, struct http_request *r)
 		return;
 	agent_senders_cancel(s->app->senders, &s->waiter);
 	agent_room_leave(&s->app->room, &s->guest);
+	if (s->state != OVER && http_stalled(r)) {
+		const struct err why = agent_answer_not_read();
+		failed(s, &why);
+	}
 	if (s->state != OVER)
 		agent_metrics_message(s->app->metrics,
 			&(struct agent_message_end){

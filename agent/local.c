@@ -1,5 +1,6 @@
 #include "agent/local_internal.h"
 
+#include "agent/answer.h"
 #include "agent/encrypt.h"
 #include "agent/outbound.h"
 #include "crds/endpoint.h"
@@ -33,7 +34,8 @@ static struct http_config config_of(struct agent_local_face *f)
 {
 	return (struct http_config){.loop = f->app->core.loop,
 		.clock = f->app->core.env.clock,
-		.metrics = agent_metrics_registry(f->app->metrics)};
+		.metrics = agent_metrics_registry(f->app->metrics),
+		.limits.stall_ns = AGENT_STALL_NS};
 }
 
 static int listen_socket(struct agent_local_face *f, struct err *err)

@@ -29,17 +29,22 @@ void agent_outbound_good(struct agent_outbound *o)
 			.op = AGENT_OP_OUTBOUND, .took_ns = took(o), .bytes = o->bytes});
 }
 
-void agent_outbound_bad(struct agent_outbound *o, const struct err *err)
+static void failed(struct agent_outbound *o, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_OUTBOUND,
 		.problem = agent_problem_of(err),
 		.aborted = o->reply.begun,
 		.took_ns = took(o)};
 
-	if (o->state == AGENT_OUTBOUND_OVER)
-		return;
 	over(o);
 	agent_app_failed(o->app, "outbound", &end, err);
+}
+
+void agent_outbound_bad(struct agent_outbound *o, const struct err *err)
+{
+	if (o->state == AGENT_OUTBOUND_OVER)
+		return;
+	failed(o, err);
 	if (o->reply.begun)
 		http_abort(o->r);
 	else
@@ -264,6 +269,10 @@ static void on_gone(void *ctx, struct http_request *r)
 	(void)ctx;
 	if (!o)
 		return;
+	if (o->state != AGENT_OUTBOUND_OVER && http_stalled(r)) {
+		const struct err why = agent_answer_not_read();
+		failed(o, &why);
+	}
 	if (o->state != AGENT_OUTBOUND_OVER)
 		agent_metrics_message(o->app->metrics,
 			&(struct agent_message_end){

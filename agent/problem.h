@@ -30,7 +30,8 @@
 	X(INTERNAL, 500, TERMINAL, "internal", "The agent failed", 0)                              \
 	X(EXPIRED, 410, EXPIRED, "expired", "The message is too old for its sender", 0)            \
 	X(SENDER_REQUIRED, 403, DENIED, "sender-required", "The sender is not verified enough", 0) \
-	X(REPLAYED, 409, CONFLICT, "replayed", "The message came already", 0)
+	X(REPLAYED, 409, CONFLICT, "replayed", "The message came already", 0)                      \
+	X(NOT_READ, 408, INVALID, "not-read", "The answer was not read while the request came", 0)
 
 enum agent_problem {
 	AGENT_PROBLEM_NONE,

@@ -81,6 +81,7 @@ struct http_limits {
 	size_t header_max;               /* bytes of the header; 0: 16 KiB, at most 24 KiB */
 	int64_t idle_ns;                 /* without a byte; also for a whole header; 0: 60 s */
 	int64_t total_ns;                /* for a request without HTTP_LONG; 0: 300 s */
+	int64_t stall_ns; /* a body that waits for its client to read the answer; 0: idle_ns */
 };
 
 /* Everything is borrowed and lives as long as the server. */
@@ -206,6 +207,10 @@ int http_add_trailer(struct http_request *r, const char *name, struct str value,
 
 /* Ends a streamed answer cleanly: last chunk and trailers. */
 void http_stream_end(struct http_request *r);
+
+/* In gone: whether the connection was cut because its client had not read a byte of the streamed
+ * answer for limits.stall_ns, while the rest of its request's body waited for that. */
+bool http_stalled(const struct http_request *r);
 
 /* Cuts the connection, whatever was sent: the client sees an error. gone follows from the loop. */
 void http_abort(struct http_request *r);

@@ -85,7 +85,7 @@ struct http_request {
 	const struct http_route *route; /* NULL: refused before a handler */
 	void *state;
 	enum http_phase phase;
-	bool began, suspended, wake, aborted, replied, may_send;
+	bool began, suspended, wake, aborted, replied, may_send, stalled;
 	unsigned status;
 	int64_t begun_ns;
 	uint64_t taken;     /* bytes of the body that the handler used */

@@ -255,6 +255,11 @@ void http_on_completed(
 	base_free(r);
 }
 
+bool http_stalled(const struct http_request *r)
+{
+	return r->stalled;
+}
+
 void http_set_state(struct http_request *r, void *state)
 {
 	r->state = state;

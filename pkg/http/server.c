@@ -58,6 +58,13 @@ static bool peer_left(const struct http_conn *conn)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+/* A client that sends all of its request before it reads: neither side would ever go on. */
+static bool stalled(const struct http_request *r, int64_t now, const struct http_limits *limits)
+{
+	return r && r->phase == HTTP_BODY && r->suspended &&
+	       http_stream_stuck(r, now, limits->stall_ns);
+}
+
 static bool overdue(const struct http_conn *conn, int64_t now)
 {
 	const struct http_limits *limits = &conn->s->limits;
@@ -69,7 +76,8 @@ static bool overdue(const struct http_conn *conn, int64_t now)
 		return now - r->begun_ns > limits->idle_ns;
 	if (r->route && !(r->route->flags & HTTP_LONG) && now - r->begun_ns > limits->total_ns)
 		return true;
-	return http_stream_stuck(r, now, limits->idle_ns) || (r->suspended && peer_left(conn));
+	return r->stalled || http_stream_stuck(r, now, limits->idle_ns) ||
+	       (r->suspended && peer_left(conn));
 }
 
 static void on_tick(uv_timer_t *tick)
@@ -78,6 +86,8 @@ static void on_tick(uv_timer_t *tick)
 	const int64_t now = http_now(s);
 
 	for (struct http_conn *conn = s->conns; conn; conn = conn->next) {
+		if (stalled(conn->request, now, &s->limits))
+			conn->request->stalled = true;
 		if (!overdue(conn, now))
 			continue;
 		if (conn->request)
@@ -137,6 +147,8 @@ static void set_limits(struct http_server *s)
 		limits->header_max = 16384;
 	if (!limits->idle_ns)
 		limits->idle_ns = 60 * NS_PER_S;
+	if (!limits->stall_ns)
+		limits->stall_ns = limits->idle_ns;
 	if (!limits->total_ns)
 		limits->total_ns = 300 * NS_PER_S;
 }

@@ -15,6 +15,7 @@
 
 struct shared {
 	unsigned begins, ends, gones, writables;
+	unsigned stalls;
 	unsigned drains, busy; /* how often told to drain; requests that ran then */
 	uint64_t body, sent;
 	uint16_t port;
@@ -61,6 +62,7 @@ static void on_gone(void *ctx, struct http_request *r)
 	struct job *job = http_state(r);
 
 	w->shared->gones++;
+	w->shared->stalls += http_stalled(r);
 	base_assert(job);
 	http_set_state(r, NULL);
 	uv_close((uv_handle_t *)&job->timer, job_closed);
