@@ -162,6 +162,8 @@ static void start(struct agent_replica *r, struct agent_job *job, const struct p
 	if (a->member) {
 		if (base_str_copy(a->member->name, job->subject, sizeof(job->subject), "name",
 			    &err) < 0 ||
+			base_str_copy(a->member->pod, job->pod, sizeof(job->pod), "pod", &err) <
+				0 ||
 			base_str_copy(a->member->pod_uid, job->pod_uid, sizeof(job->pod_uid),
 				"pod UID", &err) < 0) {
 			job->kind = 0;

@@ -38,9 +38,10 @@ struct agent_job {
 	struct agent_replica *r;
 	enum protocol_kind kind;         /* 0: free */
 	char subject[CRDS_NAME_MAX + 1]; /* record name, of member kinds */
-	char pod_uid[CRDS_UID_LEN + 1];  /* of member kinds and CHECK_LEADER */
-	struct protocol_action action;   /* its pointers are not valid after start */
-	struct crds_point accepted_key;  /* ACCEPT */
+	char pod_uid[CRDS_UID_LEN + 1]; /* of member kinds, CHECK_LEADER, and a revoking ACTIVATE */
+	char pod[CRDS_NAME_MAX + 1];    /* of the same, but CHECK_LEADER */
+	struct protocol_action action;  /* its pointers are not valid after start */
+	struct crds_point accepted_key; /* ACCEPT */
 	struct crds_signature accepted_grant;
 	struct kmsg_who member_who; /* GRANT: as the record said at the start */
 	struct kmsg_keys member_keys;
@@ -151,6 +152,9 @@ void agent_replica_note(struct agent_replica *r, const char *what, const struct 
 
 /* Tells people: one event on the Leader record. */
 void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
+	const char *action, struct str note);
+/* As above, of a pod of our namespace. */
+void agent_replica_tell_of(struct agent_replica *r, const struct kube_ref *pod, const char *reason,
 	const char *action, struct str note);
 
 #endif

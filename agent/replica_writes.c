@@ -2,6 +2,7 @@
 #include "agent/patches.h"
 #include "agent/replica_internal.h"
 
+#include "crds/pod.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 #include "pkg/base/text.h"
@@ -44,20 +45,42 @@ base_printf_like(5, 6) static void say(struct agent_replica *r, bool warning, co
 		base_str_n(note, len < sizeof(note) ? len : sizeof(note) - 1));
 }
 
-static void tell_active(struct agent_replica *r, const struct protocol_action *a)
+/* Which pod; of several the first one, as it is one event. */
+static void tell_revoked(struct agent_replica *r, const struct agent_job *job)
 {
+	_cleanup_(base_buf_done) struct buf note = base_buf(KUBE_EVENT_NOTE_MAX);
+	const struct protocol_action *a = &job->action;
+	const struct kube_ref pod = {
+		.ns = r->core->self.ns, .name = base_str(job->pod), .uid = base_str(job->pod_uid)};
+	const bool lost = base_str_eq(base_str(a->reason), STR("KeyLost"));
+	struct err err = {0};
+	int e = base_buf_addf(&note, &err, "epoch %lld is active; epoch %lld is revoked: pod %s",
+		(long long)a->epoch, (long long)a->previous, job->pod);
+
+	if (e == 0 && a->members > 1)
+		e = base_buf_addf(
+			&note, &err, " and %zu more of spec.revoked have it", a->members - 1);
+	else if (e == 0)
+		e = base_buf_addf(&note, &err, " of spec.revoked has it");
+	if (e == 0 && lost)
+		e = base_buf_addf(&note, &err, ", and nobody else (KeyLost)");
+	if (e == 0)
+		agent_replica_tell_of(r, &pod, lost ? "KeyLost" : "KeyRevoked",
+			lost ? "Activate" : "Revoke", base_buf_str(&note));
+}
+
+static void tell_active(struct agent_replica *r, const struct agent_job *job)
+{
+	const struct protocol_action *a = &job->action;
 	const long long epoch = a->epoch, before = a->previous;
 
 	if (before == 0)
 		say(r, false, "KeyActivated", "Activate", "epoch %lld is active, the first", epoch);
+	else if (a->state == CRDS_REVOKED)
+		tell_revoked(r, job);
 	else if (base_str_eq(base_str(a->reason), STR("KeyLost")))
 		say(r, true, "KeyLost", "Activate",
 			"epoch %lld is active; nobody could open epoch %lld any more (KeyLost)",
-			epoch, before);
-	else if (a->state == CRDS_REVOKED)
-		say(r, true, "KeyRevoked", "Revoke",
-			"epoch %lld is active; epoch %lld is revoked: a pod of spec.revoked holds "
-			"it",
 			epoch, before);
 	else
 		/* The cause is the action: events that differ in their note alone are counted as
@@ -78,7 +101,7 @@ static void told(const struct agent_job *job)
 		say(job->r, false, "KeyErased", "Erase", "epoch %lld is erased: %s",
 			(long long)a->epoch, a->reason);
 	else if (job->kind == PROTOCOL_ACTIVATE)
-		tell_active(job->r, a);
+		tell_active(job->r, job);
 }
 
 static void written(void *ctx, const struct kube_response *resp, const struct err *err)
@@ -239,22 +262,38 @@ int agent_start_write(struct agent_job *job, const struct protocol_action *actio
 		job, KUBE_PATCH_JSON, v->leader->name, STR("status"), base_buf_str(&b), err);
 }
 
-void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
-	const char *action, struct str note)
+static void emit(struct agent_replica *r, struct kube_event event)
 {
 	const struct crds_functionkey *leader = agent_records_leader(r->records);
 	char leadership[CRDS_LEADERSHIP_MAX];
 
-	log_write(r->core->log, warning ? LOG_WARN : LOG_INFO, "told by an event",
-		LOG_STR("leadership", agent_replica_leadership(r, leadership)),
-		LOG_STR("reason", base_str(reason)), LOG_STR("note", note));
+	log_write(r->core->log, event.type == KUBE_EVENT_WARNING ? LOG_WARN : LOG_INFO,
+		"told by an event", LOG_STR("leadership", agent_replica_leadership(r, leadership)),
+		LOG_STR("reason", base_str(event.reason)), LOG_STR("note", event.note));
 	if (!leader)
 		return;
-	const struct kube_event event = {.resource = &crds_functionkeys,
-		.regarding = {.ns = leader->ns, .name = leader->name, .uid = leader->uid},
-		.type = warning ? KUBE_EVENT_WARNING : KUBE_EVENT_NORMAL,
-		.reason = reason,
-		.action = action,
-		.note = note};
+	event.resource = &crds_functionkeys;
+	event.regarding =
+		(struct kube_ref){.ns = leader->ns, .name = leader->name, .uid = leader->uid};
 	kube_event_emit(r->core->events, &event);
+}
+
+void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
+	const char *action, struct str note)
+{
+	emit(r, (struct kube_event){.type = warning ? KUBE_EVENT_WARNING : KUBE_EVENT_NORMAL,
+			.reason = reason,
+			.action = action,
+			.note = note});
+}
+
+void agent_replica_tell_of(struct agent_replica *r, const struct kube_ref *pod, const char *reason,
+	const char *action, struct str note)
+{
+	emit(r, (struct kube_event){.related_resource = &crds_pods,
+			.related = *pod,
+			.type = KUBE_EVENT_WARNING,
+			.reason = reason,
+			.action = action,
+			.note = note});
 }

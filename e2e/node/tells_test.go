@@ -47,12 +47,15 @@ func TestTells(t *testing.T) {
 		"released the Lease of " + before.LeaderPod,
 		fmt.Sprintf("%s leads in term %d", after.LeaderPod, after.Term), fmt.Sprintf("epoch %d is active; epoch 1 was before (LeaderChanged)", n),
 		fmt.Sprintf("epoch %d is active; epoch %d was before (Rotated)", n+1, n),
-		fmt.Sprintf("epoch %d is active; epoch %d is revoked", n+2, n+1),
+		fmt.Sprintf("epoch %d is active; epoch %d is revoked: pod %s of spec.revoked has it", n+2, n+1, revoked.Name),
 	}
 	events := kit.Must[*eventsv1.EventList](t)(s.Kube.EventsV1().Events(s.NS).List(kit.Context(t), metav1.ListOptions{}))
 	for _, e := range events.Items {
 		if e.Reason == "LeaderDead" && (e.Related == nil || e.Related.Name != before.LeaderPod) {
 			t.Errorf("LeaderDead is of %+v", e.Related)
+		}
+		if e.Reason == "KeyRevoked" && (e.Related == nil || e.Related.Name != revoked.Name || e.Related.UID != revoked.UID) {
+			t.Errorf("KeyRevoked is of %+v", e.Related)
 		}
 	}
 	until(t, 20*time.Second, "describe tells the story", func(context.Context) error {

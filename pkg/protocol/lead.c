@@ -101,10 +101,14 @@ static void activate(const struct protocol_view *v, const struct crds_key *activ
 	a->key = prepared;
 	a->previous = active ? active->epoch : 0;
 	a->reason = reason ? reason : "Rotated";
-	a->state = active && protocol_exposed(v, active) ? CRDS_REVOKED : CRDS_RETIRED;
+	const struct protocol_exposure to =
+		active ? protocol_exposed(v, active) : (struct protocol_exposure){0};
+	a->state = to.n ? CRDS_REVOKED : CRDS_RETIRED;
+	a->member = to.first;
+	a->members = to.n;
 	for (size_t i = 0; i < v->leader->keys_len; i++)
 		if (v->leader->keys[i].state == CRDS_RETIRED &&
-			protocol_exposed(v, &v->leader->keys[i]))
+			protocol_exposed(v, &v->leader->keys[i]).n)
 			a->epochs[a->epochs_len++] = v->leader->keys[i].epoch;
 }
 
@@ -123,8 +127,8 @@ void protocol_lead(const struct protocol_view *v, struct protocol_plan *plan)
 	 * are of a lower term. What was granted to a pod that was revoked since is of no use. The
 	 * write that adds the next key abandons both. */
 	const bool mine = prepared && prepared->term == v->keeper.term &&
-			  protocol_holds(v, prepared) && !protocol_exposed(v, prepared);
-	if (!reason && prepared && protocol_exposed(v, prepared))
+			  protocol_holds(v, prepared) && protocol_exposed(v, prepared).n == 0;
+	if (!reason && prepared && protocol_exposed(v, prepared).n)
 		reason = "Revoked";
 	if (mine)
 		activate(v, active, prepared, reason, plan);

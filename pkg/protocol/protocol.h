@@ -136,7 +136,9 @@ struct protocol_action {
 	enum crds_key_state state; /* ACTIVATE: what the Active key becomes */
 	const char *reason;
 	struct str pod, pod_uid;
-	const struct crds_functionkey *member;
+	const struct crds_functionkey *member; /* ACTIVATE: of a pod for which the Active key is
+						* revoked */
+	size_t members;                        /* ACTIVATE: how many there are of those */
 	const struct crds_grant *grant;
 	const struct crds_key *key;
 	int64_t epochs[CRDS_KEYS_MAX];
@@ -187,9 +189,16 @@ int64_t protocol_rotation_due_ns(const struct protocol_view *v, const struct crd
 /* True if this replica is revoked: it neither leads nor contends nor writes, but for saying so. */
 bool protocol_revoked(const struct protocol_view *v);
 
-/* True if a member that was revoked since may hold the secret of this key: it was granted to it,
- * opened or made by it, as the Member records say that are there. */
-bool protocol_exposed(const struct protocol_view *v, const struct crds_key *key);
+/* Members that were revoked since and may hold the secret of a key. */
+struct protocol_exposure {
+	const struct crds_functionkey *first; /* NULL: nobody */
+	size_t n;
+};
+
+/* Those that this key was granted to, or that opened or made it, as the Member records say that are
+ * there. */
+struct protocol_exposure protocol_exposed(
+	const struct protocol_view *v, const struct crds_key *key);
 
 /* True if the epoch is over and spec.eraseThrough asks for its end. */
 bool protocol_erase_asked(const struct crds_functionkey *leader, const struct crds_key *key);

@@ -70,14 +70,18 @@ static bool has_key(const struct crds_functionkey *member, const struct crds_key
 	return key->leader_pod.n != 0 && base_str_eq(member->pod, key->leader_pod);
 }
 
-bool protocol_exposed(const struct protocol_view *v, const struct crds_key *key)
+struct protocol_exposure protocol_exposed(const struct protocol_view *v, const struct crds_key *key)
 {
+	struct protocol_exposure e = {0};
+
 	for (size_t i = 0; i < v->members_len; i++) {
 		const struct crds_functionkey *r = v->members[i].record;
-		if (crds_revoked(v->leader, r->pod_uid) && has_key(r, key))
-			return true;
+		if (!crds_revoked(v->leader, r->pod_uid) || !has_key(r, key))
+			continue;
+		if (e.n++ == 0)
+			e.first = r;
 	}
-	return false;
+	return e;
 }
 
 const char *protocol_why_new_epoch(
@@ -89,7 +93,7 @@ const char *protocol_why_new_epoch(
 		return "First";
 	if (!protocol_holds(v, active))
 		return "KeyLost";
-	if (protocol_exposed(v, active))
+	if (protocol_exposed(v, active).n)
 		return "Revoked";
 	if (v->leader->rotation_after_epoch >= active->epoch)
 		return "Rotated";

@@ -262,6 +262,53 @@ static void test_all_that_it_holds_is_revoked(void **state)
 	assert_int_equal(plan.actions[0].state, CRDS_REVOKED);
 	assert_int_equal(plan.actions[0].epochs_len, 1);
 	assert_int_equal(plan.actions[0].epochs[0], 2);
+	assert_ptr_equal(plan.actions[0].member, &s.others[0]);
+	assert_int_equal(plan.actions[0].members, 1);
+}
+
+/* Who reads that a key was revoked wants to know because of whom. */
+static void test_activation_names_who_was_revoked(void **state)
+{
+	static const struct {
+		const char *name;
+		bool holds[3]; /* each of three members has opened the Active key … */
+		bool out[3];   /* … and is revoked */
+		int first;     /* -1: nobody is named */
+		size_t n;
+	} rows_[] = {
+		{"nobody is revoked", {true, true, true}, {false, false, false}, -1, 0},
+		{"one without the key is", {false, true, true}, {true, false, false}, -1, 0},
+		{"one with the key is", {true, true, true}, {false, true, false}, 1, 1},
+		{"two are", {true, true, true}, {false, true, true}, 1, 2},
+		{"two are, of which one had it", {false, false, true}, {true, false, true}, 2, 1},
+	};
+	static const char *const uids[] = {"x", "y", "z"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows_); i++) {
+		static struct scene s;
+		static struct protocol_plan plan;
+		plan = (struct protocol_plan){0};
+		settled(&s);
+		add_key(&s, 2, CRDS_PREPARED, 3);
+		hold(&s, 2);
+		for (size_t j = 0; j < ARRAY_LEN(uids); j++) {
+			struct crds_functionkey *r = add_member(&s, uids[j], PROTOCOL_CHECKED);
+			if (rows_[i].holds[j])
+				opened(r, 1);
+			if (rows_[i].holds[j] && !rows_[i].out[j])
+				opened(r, 2);
+			if (rows_[i].out[j])
+				take_out(&s, uids[j]);
+		}
+		protocol_lead(&s.v, &plan);
+		const struct protocol_action *a = &plan.actions[0];
+		const struct crds_functionkey *want =
+			rows_[i].first < 0 ? NULL : &s.others[rows_[i].first];
+		if (plan.actions_len != 1 || a->kind != PROTOCOL_ACTIVATE || a->member != want ||
+			a->members != rows_[i].n || (a->state == CRDS_REVOKED) != (rows_[i].n > 0))
+			fail_msg("%s: %zu", rows_[i].name, a->members);
+	}
 }
 
 static void test_a_revoked_replica_is_not_ready(void **state)
@@ -314,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_all_that_it_holds_is_revoked),
+		cmocka_unit_test(test_activation_names_who_was_revoked),
 		cmocka_unit_test(test_a_revoked_replica_is_not_ready),
 		cmocka_unit_test(test_rotations_are_spread),
 	};
