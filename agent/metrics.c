@@ -4,6 +4,7 @@
 #include "agent/keeperlink.h"
 #include "agent/kick.h"
 #include "agent/report.h"
+#include "agent/sealing.h"
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 #include "pkg/kube/client.h"
@@ -87,6 +88,7 @@ enum {
 	LOG_DROPPED,
 	EXPOSED,
 	SENDER,
+	CERTIFICATE,
 	DEFS
 };
 
@@ -174,6 +176,10 @@ static const struct metric_def defs[DEFS] = {
 		METRIC_COUNTER,
 		.labels = {{"level", .values = agent_sender_levels},
 			{"result", .values = sender_results}}},
+	[CERTIFICATE] = {"functionkey_sender_certificate_not_after_timestamp_seconds",
+		"End of the last certificate that this replica could sign under, in seconds since "
+		"1970; 0: it has had none.",
+		METRIC_GAUGE},
 	[LOG_DROPPED] = {"functionkey_log_dropped_total", "Log lines that could not be written.",
 		METRIC_COUNTER},
 };
@@ -302,6 +308,15 @@ static void read_senders(struct metrics *m, const struct agent_app *app)
 		FOLLOW(m, &defs[DOUBTS], s.doubts[i], base_str(doubt_names[i]));
 }
 
+/* One that is over stays, so that it is seen to be. */
+static void read_certificate(struct metrics *m, const struct agent_app *app)
+{
+	struct agent_bearer bearer;
+
+	if (agent_sealing_bearer(app, &bearer, NULL) == 0)
+		metric_set(m, &defs[CERTIFICATE], (double)bearer.exp);
+}
+
 static void read_lease(struct metrics *m, const struct kube_lease *lease)
 {
 	const struct kube_lease_stats *s = kube_lease_stats(lease);
@@ -401,6 +416,7 @@ int agent_metrics_write(const struct agent_app *app, const struct kmsg_stats_rep
 	if (app->replica)
 		read_replica(m, app);
 	read_senders(m, app);
+	read_certificate(m, app);
 	read_keeper(m, app, keeper);
 	read_client(m, app->core.client);
 	read_kicks(m, app);

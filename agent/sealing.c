@@ -1,7 +1,6 @@
 #include "agent/sealing.h"
 
 #include "agent/keeperlink.h"
-#include "agent/signer.h"
 #include "pkg/base/alloc.h"
 
 enum state {
@@ -108,19 +107,23 @@ static int ask_keeper(struct agent_sealing *s, enum state state, struct err *err
 
 /* -- the beginning -- */
 
-static int choose_certificate(struct agent_sealing *s, struct err *err)
+int agent_sealing_bearer(const struct agent_app *app, struct agent_bearer *ret, struct err *err)
 {
-	struct agent_app *app = s->app;
-	struct agent_bearer bearer;
-
-	if (s->h.sender == ENVELOPE_SENDER_NONE)
-		return 0;
 	if (!app->replica)
 		return REFUSE_AS(err, NOT_READY, "%s", app->starting);
 	const struct agent_signer_view v = {.leader = agent_replica_record(app->replica),
 		.own = agent_replica_own(app->replica),
 		.made = agent_replica_certificate(app->replica)};
-	TRY(agent_signer_choose(app->signer, &v, &bearer, err));
+	return agent_signer_choose(app->signer, &v, ret, err);
+}
+
+static int choose_certificate(struct agent_sealing *s, struct err *err)
+{
+	struct agent_bearer bearer;
+
+	if (s->h.sender == ENVELOPE_SENDER_NONE)
+		return 0;
+	TRY(agent_sealing_bearer(s->app, &bearer, err));
 	memcpy(s->cert, bearer.cert.p, bearer.cert.n);
 	s->cert_len = bearer.cert.n;
 	memcpy(s->hash, bearer.hash, sizeof(s->hash));

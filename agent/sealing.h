@@ -7,6 +7,7 @@
 #define AGENT_SEALING_H
 
 #include "agent/app.h"
+#include "agent/signer.h"
 #include "pkg/envelope/response.h"
 #include "pkg/envelope/signed.h"
 
@@ -35,6 +36,11 @@ int agent_sealing_end(struct agent_sealing *s, struct buf *out, struct err *err)
 
 /* After ready: goes on with the call that said WAIT, which then is done. */
 int agent_sealing_resume(struct agent_sealing *s, struct buf *out, struct err *err) must_check;
+
+/* The certificate under which this replica would sign now. Problem NOT_READY, which says what is
+ * missing. */
+int agent_sealing_bearer(const struct agent_app *app, struct agent_bearer *ret, struct err *err)
+	must_check;
 
 /* Once it has begun. The exchange is that of requests alone. Borrowed. */
 const uint8_t *agent_sealing_id(const struct agent_sealing *s);

@@ -123,6 +123,8 @@ int agent_signer_choose(struct agent_signer *s, const struct agent_signer_view *
 			"this replica has no sender certificate of its leader: %s", why);
 	*ret = (struct agent_bearer){.cert = base_str_n(best->bytes, best->n),
 		.hash = best->hash,
+		.epoch = best->cert.epoch,
+		.term = best->cert.term,
 		.exp = best->cert.exp};
 	return 0;
 }

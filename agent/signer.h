@@ -23,7 +23,8 @@ CLEANUP_FREE(struct agent_signer, agent_signer_free);
 struct agent_bearer {
 	struct str cert; /* encoded */
 	const uint8_t *hash;
-	int64_t exp; /* Unix seconds */
+	int64_t epoch, term; /* of the leadership that issued it */
+	int64_t exp;         /* Unix seconds */
 };
 
 /* What there is to choose from. */

@@ -84,6 +84,8 @@ static void test_a_good_certificate_is_found(void **state)
 		assert_true(base_str_eq(
 			bearer.cert, base_str_n(w.given.certificate, w.given.certificate_len)));
 		assert_int_equal(bearer.exp, 1700000000 + DAY);
+		assert_int_equal(bearer.epoch, 1);
+		assert_int_equal(bearer.term, 1);
 	}
 	/* The next one takes its place at once. */
 	const struct kmsg_certify_reply next = certify(&w, &w.member, 1700000000 + DAY + 60);

@@ -1,6 +1,8 @@
 #include "agent/status.h"
 
 #include "agent/keeperlink.h"
+#include "agent/report.h"
+#include "agent/sealing.h"
 #include "pkg/base/text.h"
 #include "pkg/kube/lease.h"
 #include "pkg/kube/patch.h"
@@ -172,6 +174,26 @@ static int write_senders_stats(struct kube_writer *w, const struct agent_app *ap
 	return kube_write_end(w, err);
 }
 
+static int write_sender_auth(struct kube_writer *w, const struct agent_app *app, struct err *err)
+{
+	struct agent_bearer bearer;
+	struct err missing = {0};
+
+	TRY(kube_write_key_object(w, "sender", err));
+	TRY(kube_write_key_text(
+		w, "level", base_str(agent_sender_levels[app->options.sender]), err));
+	if (agent_sealing_bearer(app, &bearer, &missing) < 0) {
+		TRY(kube_write_key_text(w, "missing", base_str(missing.msg), err));
+		return kube_write_end(w, err);
+	}
+	TRY(kube_write_key_object(w, "certificate", err));
+	TRY(kube_write_key_int(w, "issuerEpoch", bearer.epoch, err));
+	TRY(kube_write_key_int(w, "issuerTerm", bearer.term, err));
+	TRY(write_time(w, "notAfter", bearer.exp * NS_PER_S, err));
+	TRY(kube_write_end(w, err));
+	return kube_write_end(w, err);
+}
+
 static int write_keeper(struct kube_writer *w, const struct kmsg_stats_reply *k, struct err *err)
 {
 	TRY(kube_write_key_object(w, "keeper", err));
@@ -238,6 +260,7 @@ int agent_status_write(struct agent_app *app, const struct kmsg_stats_reply *kee
 	TRY(write_keeper(&w, keeper, err));
 	if (app->openings)
 		TRY(write_openings(&w, app, err));
+	TRY(write_sender_auth(&w, app, err));
 	TRY(write_senders_stats(&w, app, err));
 	TRY(write_senders(&w, app, err));
 	TRY(write_troubles(&w, app, err));

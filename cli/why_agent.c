@@ -15,8 +15,8 @@ struct trouble {
 	int64_t time_ns;
 };
 struct agent_status {
-	struct str version, reason, message, failure;
-	int64_t uptime_s;
+	struct str version, reason, message, failure, level, unsigned_why;
+	int64_t uptime_s, issuer_term, cert_end_ns;
 	bool ready, keeper;
 	struct kube_list troubles;
 };
@@ -36,6 +36,12 @@ static const struct kube_field status_rows[] = {
 	{"/reason", KUBE_FIELD_TEXT, 128, offsetof(struct agent_status, reason)},
 	{"/message", KUBE_FIELD_TEXT, 1024, offsetof(struct agent_status, message)},
 	{"/lastFailure", KUBE_FIELD_TEXT, 1024, offsetof(struct agent_status, failure)},
+	{"/sender/level", KUBE_FIELD_TEXT, 16, offsetof(struct agent_status, level)},
+	{"/sender/missing", KUBE_FIELD_TEXT, 1024, offsetof(struct agent_status, unsigned_why)},
+	{"/sender/certificate/issuerTerm", KUBE_FIELD_INT, 0,
+		offsetof(struct agent_status, issuer_term)},
+	{"/sender/certificate/notAfter", KUBE_FIELD_TIME, 0,
+		offsetof(struct agent_status, cert_end_ns)},
 	{"/keeper/answers", KUBE_FIELD_BOOL, 0, offsetof(struct agent_status, keeper)},
 	{"/troubles", KUBE_FIELD_LIST, TROUBLES_MAX, offsetof(struct agent_status, troubles),
 		&trouble_fields},
@@ -59,6 +65,27 @@ static int tell_troubles(
 	return 0;
 }
 
+/* Where nothing is signed, a missing certificate is nobody's trouble; agents of before say nothing.
+ */
+static int tell_sender(
+	const struct agent_status *a, int64_t now_wall_ns, struct cli_report *r, struct err *err)
+{
+	const bool is_signed = a->level.n && !base_str_eq(a->level, STR("none"));
+	char left[CLI_AGE_LEN];
+
+	if (a->unsigned_why.n)
+		return cli_report_add(r, is_signed ? CLI_DOUBT : CLI_NOTE, what, NULL, err,
+			"it cannot sign what it sends (level %.*s): %.*s", STR_FMT(a->level),
+			STR_FMT(a->unsigned_why));
+	if (!a->cert_end_ns)
+		return 0;
+	/* An age from then to now is what is left. */
+	cli_age(a->cert_end_ns, now_wall_ns, left);
+	return cli_report_add(r, CLI_GOOD, what, NULL, err,
+		"it signs at level %.*s, under a certificate of term %lld for another %s",
+		STR_FMT(a->level), (long long)a->issuer_term, left);
+}
+
 static int tell(
 	const struct agent_status *a, int64_t now_wall_ns, struct cli_report *r, struct err *err)
 {
@@ -73,6 +100,7 @@ static int tell(
 			STR_FMT(a->version), up, STR_FMT(a->reason), STR_FMT(a->message)));
 	if (!a->keeper)
 		TRY(cli_report_add(r, CLI_DOUBT, what, NULL, err, "its keeper does not answer it"));
+	TRY(tell_sender(a, now_wall_ns, r, err));
 	if (a->failure.n)
 		TRY(cli_report_add(r, CLI_NOTE, what, NULL, err, "what failed last: %.*s",
 			STR_FMT(a->failure)));

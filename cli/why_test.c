@@ -172,6 +172,29 @@ static void test_agent(void **state)
 				{CLI_DOUBT, "its keeper does not answer"},
 				{CLI_NOTE, "what failed last: 403"},
 				{CLI_NOTE, "10s ago, decrypt: tampered: tag"}}},
+		{"signs",
+			"{\"version\":\"v1\",\"uptimeSeconds\":300,\"ready\":true,\"keeper\":{"
+			"\"answers\":true},\"sender\":{\"level\":\"message\",\"certificate\":{"
+			"\"issuerEpoch\":7,\"issuerTerm\":2,\"notAfter\":\"2026-01-02T15:04:05Z\"}}"
+			","
+			"\"troubles\":[]}",
+			0,
+			{{CLI_GOOD, "it is ready"},
+				{CLI_GOOD, "it signs at level message, under a certificate of "
+					   "term 2 for another 12h"}}},
+		{"cannot sign",
+			"{\"version\":\"v1\",\"uptimeSeconds\":300,\"ready\":true,\"keeper\":{"
+			"\"answers\":true},\"sender\":{\"level\":\"origin\",\"missing\":\"its "
+			"time is over\"},\"troubles\":[]}",
+			0,
+			{{CLI_GOOD, "it is ready"},
+				{CLI_DOUBT, "it cannot sign what it sends (level origin): its "
+					    "time is over"}}},
+		{"cannot sign, and need not",
+			"{\"version\":\"v1\",\"uptimeSeconds\":300,\"ready\":true,\"keeper\":{"
+			"\"answers\":true},\"sender\":{\"level\":\"none\",\"missing\":\"there is "
+			"none\"},\"troubles\":[]}",
+			0, {{CLI_GOOD, "it is ready"}, {CLI_NOTE, "(level none): there is none"}}},
 		{"nothing", "", ERR_INVALID, {{0}}},
 		{"no JSON", "hello", ERR_INVALID, {{0}}},
 		{"cut", "{\"version\":\"v1\"", ERR_INVALID, {{0}}},
