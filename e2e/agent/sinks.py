@@ -233,10 +233,55 @@ class Notes:
         self.sink.down()
         plain.down()
 
+    def lead_with(self, **options):
+        """The replica that does not lead is started anew so, and takes the lead; the other one goes."""
+        leader = self.leader()
+        other, before = next(a for a in self.agents if a is not leader), self.active()["epoch"]
+        other.stop()
+        other.start(**options)
+        wait_for("ready again", other.ready, 30)
+        leader.stop()
+        wait_for("it leads", lambda: other.status()["leading"] and
+                 self.active()["epoch"] > before, 30)
+        return other
+
+    def tls_by_the_system(self):
+        """https without --announce-ca: the system's authorities count; without any it is not tried."""
+        home, stores = self.world.home / "stores", {}
+        for name in ("sink", "empty", "foreign", "own"):
+            stores[name] = home / name
+            stores[name].mkdir(parents=True)
+        context, authority = self_signed(stores["sink"])
+        for name, known in (("foreign", self_signed(stores["empty"])[1]), ("own", authority)):
+            (stores[name] / "ca-certificates.crt").write_text(known)
+        for left in stores["empty"].iterdir():
+            left.unlink()
+        self.sink = Sink(free_port(self.sink.port + 1), context).up()
+
+        alone = next(a for a in self.agents if a is not self.leader())
+        said = alone.log.read_text().count("there are no certificates in /etc/ssl/certs/ca-certificates.crt")
+        alone.start(certificates=stores["empty"], announce=self.sink.url())
+        wait_for("ready without a store", alone.ready, 30)
+        log = alone.log.read_text()
+        same(log.count("there are no certificates in /etc/ssl/certs/ca-certificates.crt"), said + 1)
+        if "active keys are not announced" not in log:
+            raise AssertionError("the log does not say that nothing is announced")
+
+        leader = self.lead_with(certificates=stores["foreign"], announce=self.sink.url())
+        wait_for("a try that failed", lambda: self.count(leader, "retried") > 0)
+        same((self.count(leader, "delivered"), self.sink.requests), (0, []))
+        same("certificate" in leader.log.read_text().rsplit(
+            "announcing the active key failed", 1)[-1].splitlines()[0].lower(), True)
+
+        leader = self.lead_with(certificates=stores["own"], announce=self.sink.url())
+        self.arrives(self.active()["epoch"])
+        same(self.count(leader, "delivered"), 1)
+        self.sink.down()
+
     def bad_sinks(self):
         """A sink that is none is no reason for a function not to run."""
         agent = next(a for a in self.agents if a.process.poll() is not None)
-        said = [0]
+        said = [agent.log.read_text().count("active keys are not announced")]
         for options in ({"announce": "http://user:secret@sink/"}, {"announce": "true"},
                         {"announce": "http://sink/", "announce_overrides": '{"extensions":7}'}):
             agent.start(**options)

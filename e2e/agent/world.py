@@ -62,7 +62,8 @@ class Agent:
         self.log = self.home / "log"
         self.process, self.config, self.begun = None, None, 0
 
-    def start(self, **options):
+    def start(self, certificates=None, **options):
+        """certificates: a folder that this agent shall find as /etc/ssl/certs."""
         self.config = self.config or self.world.kubeconfig(self.pod, self.home)
         labels, owner = self.pod["metadata"]["labels"], self.pod["metadata"]["ownerReferences"][0]
         env = {
@@ -79,6 +80,10 @@ class Agent:
                      "--log-format", "json"]
         for name, value in {**LEASE, **options}.items():
             arguments.append(f"--{name.replace('_', '-')}={value}")
+        if certificates:
+            arguments = ["/usr/bin/unshare", "--mount", "--propagation", "private", "/bin/sh", "-c",
+                         'mount --bind "$0" /etc/ssl/certs && exec "$@"', str(certificates),
+                         *arguments]
         with open(self.log, "ab") as log:
             self.begun = time.monotonic()
             self.process = subprocess.Popen(arguments, env=env, stdout=log, stderr=log,
