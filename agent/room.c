@@ -13,6 +13,15 @@ static void leave_line(struct agent_room *room, struct agent_guest *guest)
 	guest->waiting = false;
 }
 
+/* There may be room for more than one: who takes some, or leaves, lets the next one ask. */
+static void call_next(struct agent_room *room)
+{
+	struct agent_guest *next = TAILQ_FIRST(&room->waiting);
+
+	if (next && room->used < room->max)
+		next->again(next->ctx);
+}
+
 bool agent_room_take(struct agent_room *room, struct agent_guest *guest, size_t n)
 {
 	const struct agent_guest *first = TAILQ_FIRST(&room->waiting);
@@ -28,17 +37,14 @@ bool agent_room_take(struct agent_room *room, struct agent_guest *guest, size_t 
 	leave_line(room, guest);
 	guest->has = n;
 	room->used += n;
+	call_next(room);
 	return true;
 }
 
 void agent_room_leave(struct agent_room *room, struct agent_guest *guest)
 {
-	struct agent_guest *next = NULL;
-
 	leave_line(room, guest);
 	room->used -= guest->has;
 	guest->has = 0;
-	next = TAILQ_FIRST(&room->waiting);
-	if (next && room->used < room->max)
-		next->again(next->ctx);
+	call_next(room);
 }

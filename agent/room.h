@@ -28,8 +28,8 @@ struct agent_room {
 /* max bytes, all free; no guest waits. */
 void agent_room_init(struct agent_room *room, size_t max);
 
-/* True: there is room of n bytes (n <= max), now or since an earlier call. False: again is called
- * once there may be. */
+/* True: there is room of n bytes (n <= max), now or since an earlier call; the next in line may be
+ * called from within. False: again is called once there may be. */
 bool agent_room_take(struct agent_room *room, struct agent_guest *guest, size_t n);
 
 /* Gives back and forgets. The next in line is called from within. */
