@@ -1,7 +1,7 @@
 #!/bin/bash
 # From the end of a leader to the next active key, on a real node, for each way in which a leader
 # ends (e2e/cmd/failover): killed, killed unseen, its pod gone, drained, and, with no controller, its
-# Lease expired. FUNCTIONS (5) lose a leader each way.
+# Lease expired. FUNCTIONS (5) lose a leader each way, ROUNDS (1) times; WAYS names some of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR
@@ -23,4 +23,5 @@ hack/cluster/up --mode node --name "$name" >&2
 hack/cluster/load --name "$name" build/images/{controller,agent,billing}.tar >&2
 hack/cluster/kubectl apply -k manifests/e2e >&2
 hack/cluster/kubectl -n functionkey-system rollout status deployment/functionkey-controller --timeout=120s >&2
-"$work/failover" --cluster "$name" --functions "${FUNCTIONS:-5}"
+"$work/failover" --cluster "$name" --functions "${FUNCTIONS:-5}" --rounds "${ROUNDS:-1}" \
+	--ways "${WAYS:-}" --audit "$FK_STATE/$name/log/audit.log"

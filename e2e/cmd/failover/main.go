@@ -54,22 +54,28 @@ var ways = []way{
 }
 
 type bench struct {
-	w    *story.World
-	apps []string
+	w     *story.World
+	apps  []string
+	audit string // the API server's audit log; empty: no steps
+	steps *steps // of the way that is measured
+	idle  []float64
 }
 
 func main() {
 	root := flag.String("root", ".", "the repository")
 	cluster := flag.String("cluster", "bench", "name of the cluster")
 	functions := flag.Int("functions", 5, "each loses its leader once a way: one revision is helped once in 30 s")
+	audit := flag.String("audit", "", "the API server's audit log: says how long each step took")
+	only := flag.String("ways", "", "names of ways, with commas; empty: all")
+	rounds := flag.Int("rounds", 1, "how often each function loses its leader each way")
 	flag.Parse()
 	w, err := story.Connect(*root, *cluster, "failover")
 	if err == nil {
-		b := &bench{w: w}
+		b := &bench{w: w, audit: *audit}
 		for i := range *functions {
 			b.apps = append(b.apps, fmt.Sprint("f", i))
 		}
-		err = b.run(context.Background())
+		err = b.run(context.Background(), *only, *rounds)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "failover:", err)
@@ -77,25 +83,33 @@ func main() {
 	}
 }
 
-func (b *bench) run(ctx context.Context) error {
+func (b *bench) run(ctx context.Context, only string, rounds int) error {
 	if err := b.deploy(ctx); err != nil {
 		return err
 	}
 	var rested time.Time // the controller helps a revision once in 30 s
 	for _, way := range ways {
-		time.Sleep(time.Until(rested))
-		rested = time.Now().Add(35 * time.Second)
+		if only != "" && !slices.Contains(strings.Split(only, ","), way.name) {
+			continue
+		}
 		if way.alone {
 			if err := b.leaveAlone(ctx); err != nil {
 				return err
 			}
 		}
 		before, _ := b.w.ControllerMetrics(ctx)
-		took, err := b.each(ctx, way)
-		if err != nil {
-			return err
+		b.steps, b.idle = &steps{}, nil
+		var all []float64
+		for range rounds {
+			time.Sleep(time.Until(rested))
+			rested = time.Now().Add(35 * time.Second)
+			took, err := b.each(ctx, way)
+			if err != nil {
+				return err
+			}
+			all = append(all, took...)
 		}
-		b.print(way, took, b.fired(ctx, before))
+		b.print(way, all, b.fired(ctx, before))
 	}
 	return nil
 }
@@ -137,12 +151,33 @@ func (b *bench) once(ctx context.Context, app string, way way) (float64, error) 
 		return 0, err
 	}
 	time.Sleep(1500 * time.Millisecond) // held connections are taken for such after a second
+	from := int64(0)
+	if b.audit != "" && !way.alone {
+		if from, err = auditSize(b.audit); err != nil {
+			return 0, err
+		}
+	}
+	work, idle := busy()
 	begun := time.Now()
 	if err := way.end(ctx, b, before); err != nil {
 		return 0, err
 	}
-	_, _, err = b.w.NewKey(ctx, before, time.Minute)
-	return float64(time.Since(begun).Microseconds()) / 1000, err
+	now, _, err := b.w.NewKey(ctx, before, time.Minute)
+	took := float64(time.Since(begun).Microseconds()) / 1000
+	if err != nil || b.audit == "" || way.alone {
+		return took, err
+	}
+	workNow, idleNow := busy()
+	b.idle = append(b.idle, 100*(idleNow-idle)/max(1, workNow-work+idleNow-idle))
+	all, err := calls(b.audit, from)
+	if err != nil {
+		return took, err
+	}
+	chain, err := chain(all, before, now)
+	if err == nil {
+		b.steps.take(begun, chain)
+	}
+	return took, err
 }
 
 // deploy makes functions as in examples/demo.yaml, one after the other as fast as the API takes them.
@@ -221,4 +256,26 @@ func (b *bench) print(way way, took []float64, fired string) {
 	}
 	line("p50", took[len(took)/2], nil, nil)
 	line("worst", worst, way.budget, worst <= way.budget)
+	b.printSteps(way)
+}
+
+// printSteps tells the median of each step: what the API server did, and what went by before.
+func (b *bench) printSteps(way way) {
+	line := func(name, unit, method string, values []float64) {
+		if len(values) == 0 {
+			return
+		}
+		slices.Sort(values)
+		text, _ := json.Marshal(map[string]any{
+			"name": "failover." + way.name + "." + name, "value": values[len(values)/2], "unit": unit, "runs": len(values),
+			"spread": []float64{values[0], values[len(values)-1]}, "peer": nil, "peer_value": nil, "budget": nil, "met": nil,
+			"method": method,
+		})
+		fmt.Println(string(text))
+	}
+	slices.Sort(b.steps.names)
+	for _, name := range b.steps.names {
+		line("step."+name, "ms", "median; by the times of the API server's audit log: until a request is there, and how long it is answered", b.steps.took[name])
+	}
+	line("idle", "%", "of this machine's processors while it lasted", b.idle)
 }
