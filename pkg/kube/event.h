@@ -1,5 +1,7 @@
 /* Events (events.k8s.io/v1) for people: best effort, never in the way. Layer: kube.
  *
+ * An event is written half a second after it was emitted, with the time at which it was: requests
+ * of what it tells of go first, and do not wait for its connection.
  * The same event again (all but its note) becomes a series: a count, written at its second time,
  * then every 30 minutes if it grew, and at its end, after 6 minutes without another one. One object
  * may begin 25 series at once and then one in 5 minutes; the least recently used of too many series

@@ -9,6 +9,7 @@
 #define KUBE_EVENT_KEY_MAX  4096
 #define KUBE_EVENT_NAME_MAX 253
 
+#define KUBE_EVENT_PAUSE_NS     (500 * NS_PER_MS) /* before the first of a series is written */
 #define KUBE_EVENT_QUIET_NS     (360 * NS_PER_S)  /* a series ends */
 #define KUBE_EVENT_HEARTBEAT_NS (1800 * NS_PER_S) /* a growing series is written */
 #define KUBE_EVENT_BURST        25

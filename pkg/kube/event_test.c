@@ -54,7 +54,8 @@ static const struct {
 	enum kube_series_do due;
 	double at;
 } rows[] = {
-	{"the first is posted", 10, 1, 0, ERR_OK, KUBE_SERIES_POST, 10},
+	{"the first lets what it tells of go first", 10, 1, 0, ERR_OK, KUBE_SERIES_WAIT, 10.5},
+	{"and is posted", 10.5, 0, 0, ERR_OK, KUBE_SERIES_POST, 10.5},
 	{"and then waits for its end", 11, 0, 1, ERR_OK, KUBE_SERIES_WAIT, 370},
 	{"the second is patched at once", 20, 1, 0, ERR_OK, KUBE_SERIES_PATCH, 20},
 	{"written", 21, 0, 1, ERR_OK, KUBE_SERIES_WAIT, 380},
@@ -180,6 +181,8 @@ static void test_keys(void **state)
 	assert_false(base_str_eq(base_buf_str(&a), base_buf_str(&b)));
 }
 
+#define AFTER_PAUSE_MS (KUBE_EVENT_PAUSE_NS / NS_PER_MS + 200)
+
 struct world {
 	struct test_world t;
 	struct kube_events *events;
@@ -214,7 +217,7 @@ static void test_ten_thousand_are_two_writes(void **state)
 			kube_event_emit(w.events, &e);
 		test_world_for(&w.t, 20);
 	}
-	test_world_for(&w.t, 200);
+	test_world_for(&w.t, AFTER_PAUSE_MS);
 	assert_in_range(w.t.server.requests, 1, 2);
 	const struct kube_events_stats *s = kube_events_stats(w.events);
 	assert_int_equal(s->emitted, 10000);
@@ -247,7 +250,7 @@ static void test_floods_are_filtered_and_bounded(void **state)
 		const struct kube_event e = event(name, "n");
 		kube_event_emit(w.events, &e);
 	}
-	test_world_for(&w.t, 200);
+	test_world_for(&w.t, AFTER_PAUSE_MS);
 	const struct kube_events_stats *s = kube_events_stats(w.events);
 	/* Eight at most are remembered; the refused ones are never tried again. */
 	assert_int_equal(s->failed, w.t.server.requests);
@@ -255,7 +258,7 @@ static void test_floods_are_filtered_and_bounded(void **state)
 	/* Freed with writes under way. */
 	const struct kube_event last = event("last", "n");
 	kube_event_emit(w.events, &last);
-	test_world_for(&w.t, 1);
+	test_world_for(&w.t, KUBE_EVENT_PAUSE_NS / NS_PER_MS + 2);
 	stop_world(&w);
 }
 

@@ -22,7 +22,9 @@ bool kube_event_filter_pass(struct kube_event_filter *filter, int64_t boot_ns)
 
 void kube_series_add(struct kube_series *series, int64_t boot_ns, int64_t wall_ns)
 {
-	series->count++;
+	/* Whatever it tells of is under way: that goes first. */
+	if (++series->count == 1)
+		series->next_ns = boot_ns + KUBE_EVENT_PAUSE_NS;
 	series->last_ns = boot_ns;
 	series->last_wall_ns = wall_ns;
 }
