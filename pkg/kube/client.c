@@ -147,7 +147,8 @@ static void on_pump_closed(uv_handle_t *handle)
 	kube_client_bury(c);
 	c->open = 1;
 	for (size_t i = 0; i < KUBE_CLASS_COUNT; i++) {
-		if (!c->transport[i])
+		/* That of Leases is that of class API. */
+		if (!c->transport[i] || i == KUBE_CLASS_LEASE)
 			continue;
 		c->open++;
 		kube_transport_close(c->transport[i], on_transport_closed, c);
@@ -157,16 +158,15 @@ static void on_pump_closed(uv_handle_t *handle)
 
 static int make_transports(struct kube_client *c, struct err *err)
 {
-	const uint32_t keep[KUBE_CLASS_COUNT] = {
-		[KUBE_CLASS_API] = c->options.connections,
-		[KUBE_CLASS_LEASE] = LEASE_CONNECTIONS,
-		[KUBE_CLASS_WATCH] = WATCH_CONNECTIONS,
-	};
+	const uint32_t keep = c->options.connections + LEASE_CONNECTIONS;
 
-	for (size_t i = 0; i < KUBE_CLASS_COUNT; i++)
-		TRY(kube_transport_new(c->loop, &c->inside, keep[i], kube_call_transferred,
-			&c->transport[i], err));
-	return 0;
+	TRY(kube_transport_new(c->loop, &c->inside, keep, kube_call_transferred,
+		&c->transport[KUBE_CLASS_API], err));
+	/* A Lease call takes a connection that is free, or makes one: it never waits. What it
+	 * leaves serves the requests that follow from it. */
+	c->transport[KUBE_CLASS_LEASE] = c->transport[KUBE_CLASS_API];
+	return kube_transport_new(c->loop, &c->inside, WATCH_CONNECTIONS, kube_call_transferred,
+		&c->transport[KUBE_CLASS_WATCH], err);
 }
 
 int kube_client_new(uv_loop_t *loop, const struct env *env, struct kube_config *config,

@@ -1,8 +1,10 @@
 /* The API client: requests and streams on one libuv loop. Layer: kube (libcurl, libuv).
  *
  * Everything happens on the loop's thread; callbacks come from the loop, never from inside the call
- * that starts something. HTTP/1.1, one set of connections per class. Paced to 50 requests a second
- * after a burst of 100 (class API only). Retried by itself, within the request's time:
+ * that starts something. HTTP/1.1; watches have their connections, the other classes share theirs,
+ * but a Lease call waits for none. A handshake costs more than several small requests, so few calls
+ * share two connections, and there is one more for each four (class API only). Paced to 50 requests
+ * a second after a burst of 100 (class API only). Retried by itself, within the request's time:
  * - 429 and 5xx with Retry-After, any verb, after that time (capped) and jitter;
  * - broken connections, only GET and LIST calls: a write that met one may have been applied, so it
  *   ends with TRANSIENT and detail 0, and the caller reads before it writes again;
@@ -27,8 +29,8 @@ struct kube_client_options {
 	const char *program;  /* for the User-Agent: "name/version" */
 	uint32_t rate;        /* class API, requests a second; 0: 50 */
 	uint32_t burst;       /* 0: 100 */
-	uint32_t connections; /* class API: calls at once, and connections kept; 0: 8. Each kept one
-			       * takes about 110 KiB with TLS */
+	uint32_t connections; /* class API: calls at once, at most, and connections kept; 0: 8.
+			       * Each kept one takes about 110 KiB with TLS */
 	uint32_t max_calls;   /* calls and streams at once, waiting ones too; 0: 4096 */
 	uint32_t connect_ms;  /* 0: 10000 */
 	/* A Warning header, once per distinct text (at most 256 of them); may be NULL. */

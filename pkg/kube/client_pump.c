@@ -1,6 +1,10 @@
 /* The pump: one timer that moves all waiting calls on. */
 #include "pkg/kube/client_impl.h"
 
+#define CALLS_A_CONNECTION 4
+#define CONNECTIONS_MIN    2
+#define SLOW_NS            (500 * NS_PER_MS)
+
 void kube_client_bury(struct kube_client *client)
 {
 	struct kube_call *call = NULL;
@@ -76,12 +80,37 @@ static void start_ready(struct kube_client *client)
 	}
 }
 
+/* How many calls of class API may run now. One that takes long does not count: it may hang. */
+static uint32_t width(const struct kube_client *client, int64_t now, int64_t *ret_until)
+{
+	const struct kube_call *call = NULL;
+	uint32_t young = 0;
+
+	*ret_until = INT64_MAX;
+	TAILQ_FOREACH(call, &client->calls[KUBE_PLACE_RUNNING], link)
+	{
+		const int64_t slow_at = call->attempt_ns + SLOW_NS;
+		if (call->request.class != KUBE_CLASS_API || call->stream || slow_at <= now)
+			continue;
+		young++;
+		*ret_until = slow_at < *ret_until ? slow_at : *ret_until;
+	}
+	const size_t calls = length(client, KUBE_PLACE_PACED) + young;
+	const size_t want = calls / CALLS_A_CONNECTION + 1;
+	const size_t wide =
+		(want < CONNECTIONS_MIN ? CONNECTIONS_MIN : want) + (client->running_api - young);
+
+	return wide < client->options.connections ? (uint32_t)wide : client->options.connections;
+}
+
 static void start_paced(struct kube_client *client, int64_t now)
 {
+	int64_t until = 0;
+	const uint32_t most = width(client, now, &until);
+
 	for (size_t n = length(client, KUBE_PLACE_PACED); n && !client->closing; n--) {
 		struct kube_call *call = TAILQ_FIRST(&client->calls[KUBE_PLACE_PACED]);
-		if (!call || client->running_api >= client->options.connections ||
-			client->tokens_milli < 1000)
+		if (!call || client->running_api >= most || client->tokens_milli < 1000)
 			break;
 		client->tokens_milli -= 1000;
 		if (now - call->queued_ns >= NS_PER_MS) {
@@ -172,6 +201,18 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t paced_due(const struct kube_client *client, int64_t now)
+{
+	int64_t until = 0;
+
+	if (TAILQ_EMPTY(&client->calls[KUBE_PLACE_PACED]))
+		return INT64_MAX;
+	if (client->running_api >= width(client, now, &until))
+		return client->running_api < client->options.connections ? until : INT64_MAX;
+	return now +
+	       (1000 - earlier(1000, client->tokens_milli)) * NS_PER_MS / client->options.rate;
+}
+
 static int64_t next_due(const struct kube_client *client, int64_t now)
 {
 	const struct kube_call *call = NULL;
@@ -187,11 +228,7 @@ static int64_t next_due(const struct kube_client *client, int64_t now)
 	at = earlier(at, call->deadline_ns ? call->deadline_ns : INT64_MAX);
 	TAILQ_FOREACH(call, &client->calls[KUBE_PLACE_RUNNING], link)
 	at = earlier(at, call->paused && !call->want_pause ? now : idle_at(call));
-	if (!TAILQ_EMPTY(&client->calls[KUBE_PLACE_PACED]) &&
-		client->running_api < client->options.connections)
-		at = earlier(at, now + (1000 - earlier(1000, client->tokens_milli)) * NS_PER_MS /
-						 client->options.rate);
-	return at;
+	return earlier(at, paced_due(client, now));
 }
 
 static void schedule(struct kube_client *client)

@@ -297,6 +297,65 @@ static void test_pacing(void **state)
 	test_world_stop(&w.t);
 }
 
+/* A handshake costs more than waiting for a small answer; a Lease call waits for nobody. */
+static void test_few_calls_share_connections(void **state)
+{
+	static const struct test_answer answers[] = {{OK_200, .delay_ms = 20}};
+	static const struct {
+		int calls;
+		unsigned least, most;
+	} steps[] = {{3, 1, 2}, {24, 3, 7}};
+	struct kube_request r = test_request(KUBE_GET, 0);
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		start_world(&w, answers, 1, NULL);
+		r.class = KUBE_CLASS_API;
+		for (int k = 0; k < steps[i].calls; k++)
+			assert_ok(
+				"start", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+		test_world_until(&w.t, &w.got.done, (unsigned)steps[i].calls);
+		assert_in_range(w.t.server.connections, steps[i].least, steps[i].most);
+		/* What is free then serves a Lease call. */
+		const unsigned before = w.t.server.connections;
+		r.class = KUBE_CLASS_LEASE;
+		assert_ok("lease", kube_start(w.t.client, &r, test_done, &w.got, NULL, err));
+		test_world_until(&w.t, &w.got.done, (unsigned)steps[i].calls + 1);
+		assert_int_equal(w.t.server.connections, before);
+		test_world_stop(&w.t);
+	}
+}
+
+/* Both connections hang: a Lease call makes its own, and others wait half a second. */
+static void test_calls_that_hang_are_passed(void **state)
+{
+	static const struct test_answer answers[] = {{NULL}, {NULL}, {OK_200}};
+	struct kube_request r = test_request(KUBE_GET, 5000);
+	struct test_result lease = {0}, next = {0};
+	struct kube_call *hang[2] = {0};
+	struct world w;
+
+	(void)state;
+	start_world(&w, answers, ARRAY_LEN(answers), NULL);
+	for (size_t i = 0; i < ARRAY_LEN(hang); i++)
+		assert_ok("start", kube_start(w.t.client, &r, test_done, &w.got, &hang[i], err));
+	test_world_until(&w.t, &w.t.server.connections, 2);
+	while (w.t.server.requests < 2)
+		test_world_turn(&w.t);
+	assert_ok("next", kube_start(w.t.client, &r, test_done, &next, NULL, err));
+	r.class = KUBE_CLASS_LEASE;
+	assert_ok("lease", kube_start(w.t.client, &r, test_done, &lease, NULL, err));
+	test_world_until(&w.t, &lease.done, 1);
+	assert_int_equal(next.done, 0);
+	test_world_until(&w.t, &next.done, 1);
+	assert_int_equal(next.status, 200);
+	assert_int_equal(w.got.done, 0);
+	for (size_t i = 0; i < ARRAY_LEN(hang); i++)
+		kube_cancel(hang[i]);
+	test_world_stop(&w.t);
+}
+
 static void test_body_maximum(void **state)
 {
 	static const struct test_answer answers[] = {{OK_200}};
@@ -368,6 +427,8 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_write_guard),
 		cmocka_unit_test(test_pacing),
+		cmocka_unit_test(test_few_calls_share_connections),
+		cmocka_unit_test(test_calls_that_hang_are_passed),
 		cmocka_unit_test(test_body_maximum),
 		cmocka_unit_test(test_warnings_once),
 		cmocka_unit_test(test_start_survives_no_memory),
