@@ -286,7 +286,7 @@ void agent_replica_view(struct agent_replica *r, struct protocol_view *v)
 		.pod_uid = self->pod_uid,
 		.incarnation = self->incarnation,
 		.endpoint = self->endpoint,
-		.draining = r->draining,
+		.draining = r->draining || r->leaving,
 		.keeper = r->keeper,
 		.synced = r->keeper_ready && agent_records_synced(r->records),
 		.leader = agent_records_leader(r->records),

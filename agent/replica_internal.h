@@ -84,6 +84,7 @@ struct agent_replica {
 	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
 	unsigned kicked; /* reads that kicks have asked for, and that are not answered yet */
 	bool draining;
+	bool leaving; /* the Lease says that our pod is being deleted */
 	void (*drained)(void *ctx);
 	void *drained_ctx;
 

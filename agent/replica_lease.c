@@ -91,6 +91,19 @@ static void lease_holder(void *ctx, struct str holder, int32_t transitions)
 	agent_replica_wake(r);
 }
 
+/* The controller sees the deletion of our pod before the kubelet tells us to drain. */
+static void lease_seen(void *ctx)
+{
+	struct agent_replica *r = ctx;
+	const struct str leaving = kube_lease_annotation(r->lease, CRDS_LEAVING_NOTE);
+
+	if (r->leaving || !base_str_eq(leaving, r->core->self.pod_uid))
+		return;
+	r->leaving = true;
+	log_write(r->core->log, LOG_INFO, "our pod is being deleted: handing the lease over");
+	agent_replica_wake(r);
+}
+
 static void lease_trouble(void *ctx, const struct err *err)
 {
 	struct agent_replica *r = ctx;
@@ -106,6 +119,7 @@ int agent_replica_run_lease(struct agent_replica *r, struct err *err)
 		.on_won = lease_won,
 		.on_lost = lease_lost,
 		.on_holder = lease_holder,
+		.on_seen = lease_seen,
 		.on_trouble = lease_trouble};
 	char name[CRDS_NAME_MAX];
 	const struct agent_core *core = r->core;

@@ -13,7 +13,7 @@
 #include "controller/revision.h"
 
 #define CONTROLLER_REFUSALS   3
-#define CONTROLLER_REFUSAL_MS 20   /* between two tries that are refused */
+#define CONTROLLER_REFUSAL_MS 5    /* between two tries that are refused */
 #define CONTROLLER_HELD_MS    1000 /* a connection of this age is missed at once when it is cut */
 #define CONTROLLER_CUT_MS     250  /* after a younger one */
 #define CONTROLLER_RETRY_MS   5000

@@ -111,6 +111,19 @@ int controller_body_owner(
 	return kube_write_end(&w, err);
 }
 
+int controller_body_leaving(struct str pod_uid, struct buf *b, struct err *err)
+{
+	struct kube_writer w = kube_writer(b);
+
+	TRY(kube_write_object(&w, err));
+	TRY(kube_write_key_object(&w, "metadata", err));
+	TRY(kube_write_key_object(&w, "annotations", err));
+	TRY(kube_write_key_text(&w, CRDS_LEAVING_NOTE, pod_uid, err));
+	TRY(kube_write_end(&w, err));
+	TRY(kube_write_end(&w, err));
+	return kube_write_end(&w, err);
+}
+
 static int write_condition(const struct controller_view *v, const struct controller_plan *plan,
 	enum controller_condition c, struct kube_writer *w, struct err *err)
 {

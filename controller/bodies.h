@@ -22,6 +22,9 @@ int controller_body_lease(const struct controller_view *v, const struct controll
 int controller_body_owner(const struct controller_owner *owner, struct str rv, struct buf *b,
 	struct err *err) must_check;
 
+/* Merge patch on the Lease: tells its holder that its pod is being deleted. */
+int controller_body_leaving(struct str pod_uid, struct buf *b, struct err *err) must_check;
+
 /* Merge patch on the Leader record's status. */
 int controller_body_status(const struct controller_view *v, const struct controller_plan *plan,
 	struct buf *b, struct err *err) must_check;

@@ -59,8 +59,11 @@ static void judge(const struct controller_view *v, struct controller_plan *plan)
 	plan->create_service = !v->has_service;
 	base_hex(v->leader->active_fingerprint.b, sizeof(v->leader->active_fingerprint.b),
 		fingerprint);
-	plan->write_slice = !v->slice || !base_str_eq(v->slice->address, v->leader->endpoint) ||
-			    !base_str_eq(v->slice->fingerprint, base_str(fingerprint));
+	if (v->slice && base_str_eq(v->slice->address, v->leader->endpoint) &&
+		base_str_eq(v->slice->fingerprint, base_str(fingerprint)))
+		return;
+	/* One write for the leader and its key. */
+	plan->write_slice = !v->slice || !controller_change_is_young(v, plan);
 }
 
 void controller_endpoints(const struct controller_view *v, struct controller_plan *plan)

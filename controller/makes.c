@@ -1,6 +1,6 @@
 /* The acts that take more than one request: creating a revision's record and Lease, or giving them
  * an owner again, after looking at who owns its pods; and emptying a dead holder's Lease after a
- * last look. */
+ * last look. Beside the last one, telling a holder that leaves. */
 #include "controller/owners.h"
 #include "controller/runner_internal.h"
 
@@ -98,6 +98,28 @@ int controller_start_release(struct controller_job *job, const struct controller
 		.name = base_str(job->pod),
 		.max_body = CRDS_POD_MAX};
 	TRY(kube_start(job->r->core->client, &request, pod_looked_up, job, NULL, err));
+	return 1;
+}
+
+/* -- telling a leader that leaves -- */
+
+/* By the one object that the leader watches and that is ours. */
+int controller_start_seeing_off(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
+
+	TRY(controller_body_leaving(plan->leaving_uid, &b, err));
+	const struct kube_request request = {.verb = KUBE_PATCH_MERGE,
+		.resource = &controller_leases,
+		.ns = v->ns,
+		.name = v->lease->meta.name,
+		.body = base_buf_str(&b),
+		.field_manager = CONTROLLER_FIELD_MANAGER};
+	job->state->told_ns = v->boot_ns;
+	log_write(job->r->core->log, LOG_INFO, "told a leader that its pod is being deleted",
+		LOG_STR("key", base_str(job->key)), LOG_STR("holder", v->lease->holder));
+	TRY(controller_job_write(job, &request, err));
 	return 1;
 }
 

@@ -36,6 +36,17 @@ static int64_t count_pods(const struct controller_view *v)
 	return n;
 }
 
+/* A leader says a moment after the activation that it opens what it made. */
+static bool opens_active(const struct controller_view *v, const struct controller_record *m)
+{
+	const struct controller_record *l = v->leader;
+
+	return controller_opens(m, l->active_epoch) ||
+	       (l->active_epoch > 0 && l->active_term == l->term &&
+		       m->incarnation == l->leader_incarnation &&
+		       base_str_eq(m->pod_uid, l->leader_uid));
+}
+
 /* Members that can open the active key and whose pod still runs. */
 static int64_t count_holders(const struct controller_view *v, bool only_staying)
 {
@@ -45,7 +56,7 @@ static int64_t count_holders(const struct controller_view *v, bool only_staying)
 		const struct controller_record *m = v->members[i];
 		const struct crds_pod *pod = controller_pod_find(v, m->pod_uid);
 		if (pod && counts(v, pod) && !m->deleting && !(only_staying && pod->deleting) &&
-			controller_opens(m, v->leader->active_epoch))
+			opens_active(v, m))
 			n++;
 	}
 	return n;
@@ -59,14 +70,41 @@ static void set(struct controller_plan *plan, enum controller_condition c,
 	plan->conditions[c].message = message;
 }
 
-static void judge_leader(const struct controller_view *v, struct controller_plan *plan)
+static bool leader_holds(const struct controller_view *v)
 {
 	struct str pod = STR_NULL;
 	struct str uid = STR_NULL;
-	const bool held = v->lease && controller_holder_parse(v->lease->holder, &pod, &uid) &&
-			  base_str_eq(uid, v->leader->leader_uid) && v->leader->leader_uid.n;
 
-	if (held)
+	return v->lease && controller_holder_parse(v->lease->holder, &pod, &uid) &&
+	       base_str_eq(uid, v->leader->leader_uid) && v->leader->leader_uid.n;
+}
+
+/* Only where somebody can follow. */
+static bool is_changing(const struct controller_view *v, const struct controller_plan *plan)
+{
+	const struct controller_record *l = v->leader;
+
+	if (!v->lease || l->active_epoch == 0 || count_holders(v, false) == 0)
+		return false;
+	if (plan->leaving || (plan->evidence != CONTROLLER_NO_EVIDENCE &&
+				     controller_has_successor(v, l->leader_uid)))
+		return true;
+	return !leader_holds(v) || (!l->inherits && l->active_term < l->term);
+}
+
+bool controller_change_is_young(const struct controller_view *v, struct controller_plan *plan)
+{
+	const int64_t since = v->changing_ns ? v->changing_ns : v->boot_ns;
+
+	if (!plan->changing || v->boot_ns >= since + CONTROLLER_CHANGE_NS)
+		return false;
+	wake(plan, since + CONTROLLER_CHANGE_NS);
+	return true;
+}
+
+static void judge_leader(const struct controller_view *v, struct controller_plan *plan)
+{
+	if (leader_holds(v))
 		set(plan, CONTROLLER_LEADER, CRDS_TRUE, "LeaseHeld",
 			"The replica named in status.leader holds the Lease.");
 	else if (v->lease && v->lease->holder.n)
@@ -164,7 +202,7 @@ void controller_status(const struct controller_view *v, struct controller_plan *
 			? "Every replica opens messages for the active key."
 			: "Some replicas do not open messages for the active key yet.");
 	judge_ready(plan);
-	if (!differs(v, plan))
+	if (!differs(v, plan) || controller_change_is_young(v, plan))
 		return;
 	const int64_t at = write_at(v, plan);
 	if (v->boot_ns < at)
@@ -198,7 +236,8 @@ void controller_revision_step(const struct controller_view *v, struct controller
 	ret_plan->create_lease = !v->lease && ret_plan->create_for;
 	if (!v->leader || v->leader->deleting)
 		return;
-	controller_status(v, ret_plan);
 	controller_supervise(v, ret_plan);
+	ret_plan->changing = is_changing(v, ret_plan);
+	controller_status(v, ret_plan);
 	controller_endpoints(v, ret_plan);
 }

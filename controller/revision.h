@@ -12,6 +12,7 @@
 #include "pkg/base/env.h"
 
 #define CONTROLLER_STATUS_EVERY_NS  NS_PER_S        /* counts and conditions: one write a second */
+#define CONTROLLER_CHANGE_NS        NS_PER_S        /* how long a change of leaders is not told */
 #define CONTROLLER_RELEASE_EVERY_NS (30 * NS_PER_S) /* releases of one revision's Lease */
 #define CONTROLLER_ORPHAN_AFTER_NS  (10 * NS_PER_S) /* how long an object may be without owner */
 #define CONTROLLER_SLICE_EVERY_NS   NS_PER_S        /* the same slice: one write a second */
@@ -37,10 +38,12 @@ struct controller_view {
 	const struct controller_slice *slice; /* NULL: none */
 	bool has_service;
 	enum controller_alive alive;
-	/* boot clock of our last release, status write, creation of the record; 0: none */
-	int64_t released_ns, status_ns, made_ns;
-	int64_t orphan_ns; /* boot clock since when there has been an orphan; 0: there was none */
-	unsigned releases; /* in a row without a key that became active after */
+	/* boot clock of our last release, of telling a holder that it leaves, of our last status
+	 * write, creation of the record; 0: none */
+	int64_t released_ns, told_ns, status_ns, made_ns;
+	int64_t orphan_ns;   /* boot clock since when there has been an orphan; 0: there was none */
+	int64_t changing_ns; /* the same of a change of leaders */
+	unsigned releases;   /* in a row without a key that became active after */
 	/* our last write of the slice: when (boot clock; 0: none), and controller_slice_said of it
 	 */
 	int64_t slice_ns;
@@ -75,6 +78,10 @@ struct controller_former {
 struct controller_plan {
 	bool create_record, create_lease;
 	const struct crds_pod *create_for; /* its owner shall own what is created */
+	/* A leader is about to be followed by another one, whose key is not active yet. What is
+	 * told of it waits a second: mostly it is over by then, and has the API server to itself.
+	 */
+	bool changing;
 	bool write_status; /* counts and conditions below differ from the record's */
 	int64_t members_total, members_ready;
 	struct controller_condition_wanted {
@@ -84,6 +91,9 @@ struct controller_plan {
 	enum controller_evidence evidence;
 	bool confirm_gone; /* POD_GONE: ask the API server before acting, a cache may be behind */
 	bool release;      /* empty the Lease now: its holder is dead */
+	/* The holder's pod is being deleted, and another replica can lead; tell it by its Lease. */
+	bool leaving, tell_leaving;
+	struct str leaving_uid;
 	bool create_service;
 	bool write_slice, remove_endpoints;
 	/* One orphan, and whether it is time to give it an owner: a Member record its own pod, else
@@ -110,6 +120,14 @@ struct str controller_slice_said(
 /* replica: any of the revision; NULL: there is none. */
 void controller_janitor(const struct controller_view *v, const struct crds_pod *replica,
 	struct controller_plan *plan);
+
+/* Whether a replica that stays, another than this pod, opens the active key: it can lead, and the
+ * history is not lost. */
+bool controller_has_successor(const struct controller_view *v, struct str pod_uid);
+
+/* Whether plan->changing is true and young; then plan->wake_ns is lowered to when it will not be.
+ */
+bool controller_change_is_young(const struct controller_view *v, struct controller_plan *plan);
 
 /* "<pod>_<podUID>_<incarnation>": the parts of a holder; false if it is not of our form. */
 bool controller_holder_parse(struct str holder, struct str *ret_pod, struct str *ret_uid);

@@ -128,6 +128,60 @@ static void another_revoked(struct scene *s)
 	s->leader.revoked = STR(UID_X " ");
 }
 
+static void leader_leaves_untold(struct scene *s)
+{
+	s->pods[0].deleting = true;
+}
+
+static void leader_leaves(struct scene *s)
+{
+	leader_leaves_untold(s);
+	settle_status(s);
+}
+
+static void leader_and_member_leave(struct scene *s)
+{
+	s->pods[1].deleting = true;
+	leader_leaves(s);
+}
+
+static void leader_leaves_a_newcomer(struct scene *s)
+{
+	s->members[1].opened_len = 0;
+	leader_leaves(s);
+}
+
+static void leader_leaves_a_member_that_ended(struct scene *s)
+{
+	s->pods[1].phase = CRDS_POD_FAILED;
+	leader_leaves(s);
+}
+
+static void leader_leaves_a_revoked_member(struct scene *s)
+{
+	s->leader.revoked = STR(UID_B " ");
+	leader_leaves(s);
+}
+
+static void leader_leaves_after_a_release(struct scene *s)
+{
+	leader_leaves(s);
+	s->v.released_ns = s->v.boot_ns - NS_PER_S;
+	s->v.releases = 3;
+}
+
+static void leader_leaves_after_another(struct scene *s)
+{
+	leader_leaves(s);
+	s->v.told_ns = s->v.boot_ns - NS_PER_S;
+}
+
+static void dead_after_one_that_left(struct scene *s)
+{
+	agent_terminated(s);
+	s->v.told_ns = s->v.boot_ns - NS_PER_S;
+}
+
 static void refused_of_a_former_leader(struct scene *s)
 {
 	s->v.alive = CONTROLLER_ALIVE_REFUSED;
@@ -164,6 +218,38 @@ static void released_lease(struct scene *s)
 {
 	s->lease.holder = STR_NULL;
 	settle_status(s);
+}
+
+static void between_leaders(struct scene *s)
+{
+	s->lease.holder = STR_NULL;
+}
+
+static void between_leaders_for_a_second(struct scene *s)
+{
+	between_leaders(s);
+	s->v.changing_ns = s->v.boot_ns - CONTROLLER_CHANGE_NS;
+}
+
+static void new_leader_before_its_key(struct scene *s)
+{
+	s->lease.holder = STR("billing-b_" UID_B "_1");
+	s->leader.leader_pod = STR("billing-b");
+	s->leader.leader_uid = STR(UID_B);
+	s->leader.endpoint = STR("10.0.0.2:9471");
+	s->leader.term = 5;
+}
+
+static void new_leader_and_no_key_for_a_second(struct scene *s)
+{
+	new_leader_before_its_key(s);
+	s->v.changing_ns = s->v.boot_ns - CONTROLLER_CHANGE_NS;
+}
+
+static void new_leader_that_inherits(struct scene *s)
+{
+	new_leader_before_its_key(s);
+	s->leader.inherits = true;
 }
 
 static void leader_moved(struct scene *s)
@@ -231,7 +317,7 @@ static void named_by_a_number(struct scene *s)
 static const struct {
 	const char *name;
 	void (*set)(struct scene *);
-	bool record, lease, status, release, confirm, service, slice, empty, wakes;
+	bool record, lease, status, release, confirm, tell, service, slice, empty, wakes;
 	enum controller_evidence evidence;
 } rows[] = {
 	{"a quiet revision has nothing to write", quiet},
@@ -263,13 +349,28 @@ static const struct {
 		.evidence = CONTROLLER_POD_REVOKED},
 	{"a revoked replica is not counted", member_revoked, .status = true},
 	{"who is revoked elsewhere changes nothing", another_revoked},
-	{"but only of who leads now", refused_of_a_former_leader},
+	{"who leaves is told before the kubelet tells it", leader_leaves, .tell = true},
+	{"and counts follow when it is over", leader_leaves_untold, .tell = true, .wakes = true},
+	{"but not where all leave", leader_and_member_leave},
+	{"nor to one that cannot open the key", leader_leaves_a_newcomer},
+	{"nor to one that ended", leader_leaves_a_member_that_ended},
+	{"nor to a revoked one", leader_leaves_a_revoked_member},
+	{"deaths before do not delay it", leader_leaves_after_a_release, .tell = true},
+	{"but the next one is left to the kubelet's drain", leader_leaves_after_another},
+	{"and it does not delay the release of a dead one", dead_after_one_that_left,
+		.release = true, .evidence = CONTROLLER_AGENT_TERMINATED},
+	{"a refusal counts only of who leads now", refused_of_a_former_leader},
 	{"and not of the same pod that came back", refused_before_it_came_back},
 	{"silence and unreadiness prove nothing", silent},
 	{"not twice in half a minute", released_just_now, .wakes = true,
 		.evidence = CONTROLLER_AGENT_TERMINATED},
 	{"a foreign holder is left alone", foreign_holder},
 	{"a released Lease too", released_lease},
+	{"a change of leaders is not told at once", between_leaders, .wakes = true},
+	{"but when it lasts", between_leaders_for_a_second, .status = true},
+	{"the slice waits for the new leader's key", new_leader_before_its_key, .wakes = true},
+	{"but not for ever", new_leader_and_no_key_for_a_second, .slice = true},
+	{"nor where it keeps the key", new_leader_that_inherits, .slice = true},
 	{"the slice follows the leader", leader_moved, .slice = true},
 	{"but is not written twice", leader_moved_just_written, .wakes = true},
 	{"until something else changes", leader_moved_and_again, .slice = true},
@@ -300,6 +401,9 @@ static void test_steps(void **state)
 			fail_msg("%s: release %d, confirm %d, evidence %s", rows[i].name,
 				plan.release, plan.confirm_gone,
 				controller_evidence_name(plan.evidence));
+		if (plan.tell_leaving != rows[i].tell ||
+			(rows[i].tell && !base_str_eq(plan.leaving_uid, STR(UID_A))))
+			fail_msg("%s: tells %d", rows[i].name, plan.tell_leaving);
 		if (plan.create_service != rows[i].service || plan.write_slice != rows[i].slice ||
 			plan.remove_endpoints != rows[i].empty)
 			fail_msg("%s: service %d, slice %d, empty %d", rows[i].name,

@@ -106,7 +106,7 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 		kube_kind_free(&controller_meta_kind, object);
 	}
 	if (err && job->state)
-		job->state->slice_ns = 0;
+		job->state->slice_ns = job->state->told_ns = 0;
 	/* Gone meanwhile: the caches will tell. */
 	if (err && err->class == ERR_NOT_FOUND)
 		err = NULL;
@@ -192,15 +192,30 @@ static bool status_lags(const struct controller_state *s, const struct controlle
 		       order < 0);
 }
 
+static int start_endpoints(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, int64_t *wake_ns, struct err *err)
+{
+	const struct controller_state *s = job->state;
+	const int64_t at = s->endpoints_ns + CONTROLLER_HOLD_NS;
+
+	if (s->endpoints_ns != 0 && v->boot_ns < at && plan->create_service) {
+		*wake_ns = at;
+		return 0;
+	}
+	const int r = write_endpoints(job, v, plan, err);
+	return r < 0 ? r : 1;
+}
+
 static int start(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, int64_t *wake_ns, struct err *err)
 {
 	struct controller_state *s = job->state;
 	const int64_t made = s->made_ns + CONTROLLER_HOLD_NS;
-	const int64_t endpoints = s->endpoints_ns + CONTROLLER_HOLD_NS;
 
 	if (plan->release)
 		return controller_start_release(job, v, plan, err);
+	if (plan->tell_leaving)
+		return controller_start_seeing_off(job, v, plan, err);
 	if (plan->create_record || plan->create_lease) {
 		if (s->made_ns == 0 || v->boot_ns >= made)
 			return controller_start_create(job, v, plan, err);
@@ -211,14 +226,8 @@ static int start(struct controller_job *job, const struct controller_view *v,
 		const int r = write_status(job, v, plan, err);
 		return r < 0 ? r : 1;
 	}
-	if (plan->create_service || plan->write_slice) {
-		if (s->endpoints_ns == 0 || v->boot_ns >= endpoints || !plan->create_service) {
-			const int r = write_endpoints(job, v, plan, err);
-			return r < 0 ? r : 1;
-		}
-		*wake_ns = endpoints;
-		return 0;
-	}
+	if (plan->create_service || plan->write_slice)
+		return start_endpoints(job, v, plan, wake_ns, err);
 	return plan->adopt ? controller_start_adopt(job, v, plan, err) : 0;
 }
 
@@ -258,6 +267,14 @@ static void watch_failover(struct controller_runner *r, struct controller_state 
 		LOG_DUR("took", took));
 }
 
+static void note_since(bool is, int64_t now, int64_t *since_ns)
+{
+	if (!is)
+		*since_ns = 0;
+	else if (*since_ns == 0)
+		*since_ns = now;
+}
+
 static int reconcile(struct controller_job *job, struct str key, struct err *err)
 {
 	struct controller_runner *r = job->r;
@@ -269,9 +286,11 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 
 	TRY(controller_world_look(r->world, key, &v, err));
 	v.released_ns = s->released_ns;
+	v.told_ns = s->told_ns;
 	v.status_ns = s->status_ns;
 	v.made_ns = s->made_ns;
 	v.orphan_ns = s->orphan_ns;
+	v.changing_ns = s->changing_ns;
 	v.releases = s->releases;
 	v.slice_ns = s->slice_ns;
 	v.slice_said = base_str(s->slice_said);
@@ -286,10 +305,8 @@ static int reconcile(struct controller_job *job, struct str key, struct err *err
 	v.alive = controller_watchdog_state(s->dog);
 	controller_revision_step(&v, &plan);
 	watch_failover(r, s, &v, &plan);
-	if (plan.orphan == CONTROLLER_NO_ORPHAN)
-		s->orphan_ns = 0;
-	else if (s->orphan_ns == 0)
-		s->orphan_ns = v.boot_ns;
+	note_since(plan.orphan != CONTROLLER_NO_ORPHAN, v.boot_ns, &s->orphan_ns);
+	note_since(plan.changing, v.boot_ns, &s->changing_ns);
 	const int started = start(job, &v, &plan, &wake_ns, err);
 	if (started != 0)
 		return started;

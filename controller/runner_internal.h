@@ -21,7 +21,8 @@ struct controller_state {
 	struct controller_runner *r;
 	char key[CONTROLLER_KEY_MAX];
 	struct controller_watchdog *dog;
-	int64_t released_ns, status_ns, made_ns, endpoints_ns, orphan_ns; /* boot clock */
+	/* boot clock */
+	int64_t released_ns, told_ns, status_ns, made_ns, endpoints_ns, orphan_ns, changing_ns;
 	char status_rv[64]; /* of our last status write: the cache must be as new */
 	int64_t slice_ns;   /* boot clock of our last write of the slice, and what it said */
 	char slice_said[CONTROLLER_SAID_MAX];
@@ -76,6 +77,8 @@ int controller_job_write(
 
 /* Each starts one write or lookup for the job. 1: started; 0: nothing to do; <0 failed. */
 int controller_start_release(struct controller_job *job, const struct controller_view *v,
+	const struct controller_plan *plan, struct err *err) must_check;
+int controller_start_seeing_off(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, struct err *err) must_check;
 int controller_start_create(struct controller_job *job, const struct controller_view *v,
 	const struct controller_plan *plan, struct err *err) must_check;

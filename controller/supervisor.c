@@ -1,5 +1,6 @@
 /* Fast failover: a Lease whose holder is dead is emptied, so that nobody waits for its end. Only
- * on hard evidence, never on a time-out alone; expiry stays the last resort (DESIGN 5.4). */
+ * on hard evidence, never on a time-out alone; expiry stays the last resort (DESIGN 5.4). A holder
+ * whose pod is being deleted is told so: it gives the Lease up by itself. */
 #include "controller/revision.h"
 
 const char *controller_evidence_name(enum controller_evidence e)
@@ -33,6 +34,20 @@ static bool is_recorded(const struct controller_view *v)
 	return base_str_eq(v->lease->holder, base_str(name));
 }
 
+bool controller_has_successor(const struct controller_view *v, struct str uid)
+{
+	for (size_t i = 0; i < v->members_len; i++) {
+		const struct controller_record *m = v->members[i];
+		const struct crds_pod *pod = controller_pod_find(v, m->pod_uid);
+		if (pod && !base_str_eq(pod->uid, uid) && pod->phase == CRDS_POD_RUNNING &&
+			!pod->deleting && !pod->agent_terminated && !m->deleting &&
+			!controller_revoked(v->leader, pod->uid) &&
+			controller_opens(m, v->leader->active_epoch))
+			return true;
+	}
+	return false;
+}
+
 static enum controller_evidence evidence(const struct controller_view *v, struct str uid)
 {
 	const struct crds_pod *pod = controller_pod_find(v, uid);
@@ -52,6 +67,19 @@ static enum controller_evidence evidence(const struct controller_view *v, struct
 	return CONTROLLER_NO_EVIDENCE;
 }
 
+/* Nothing takes a deletion back. The kubelet tells the agent, too, half a second later. */
+static void see_off(const struct controller_view *v, struct str uid, struct controller_plan *plan)
+{
+	const struct crds_pod *pod = controller_pod_find(v, uid);
+
+	plan->leaving = pod && pod->deleting && v->leader->active_epoch > 0 &&
+			controller_has_successor(v, uid);
+	plan->leaving_uid = uid;
+	plan->tell_leaving =
+		plan->leaving &&
+		(v->told_ns == 0 || v->boot_ns >= v->told_ns + CONTROLLER_RELEASE_EVERY_NS);
+}
+
 void controller_supervise(const struct controller_view *v, struct controller_plan *plan)
 {
 	struct str pod = STR_NULL;
@@ -60,8 +88,10 @@ void controller_supervise(const struct controller_view *v, struct controller_pla
 	if (!v->leader || !v->lease || !controller_holder_parse(v->lease->holder, &pod, &uid))
 		return;
 	plan->evidence = evidence(v, uid);
-	if (plan->evidence == CONTROLLER_NO_EVIDENCE)
+	if (plan->evidence == CONTROLLER_NO_EVIDENCE) {
+		see_off(v, uid, plan);
 		return;
+	}
 	/* A revision whose leaders die one after the other is left to the Lease's own time: each
 	 * release costs every replica a re-keying. */
 	const unsigned doublings = v->releases < 5 ? v->releases : 5;

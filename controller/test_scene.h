@@ -57,6 +57,7 @@ static inline void settled(struct scene *s)
 		.leader_incarnation = 1,
 		.endpoint = STR("10.0.0.1:9471"),
 		.term = 4,
+		.active_term = 4,
 		.active_epoch = 3};
 	s->lease = (struct controller_lease){
 		.holder = STR("billing-a_" UID_A "_1"), .owners = 1, .meta = {.name = STR("fk")}};

@@ -27,6 +27,8 @@
 #define CRDS_LABEL_INJECT     "functionkey.dev/inject"
 #define CRDS_FINGERPRINT_NOTE "functionkey.dev/fingerprint"
 #define CRDS_EPOCH_NOTE       "functionkey.dev/epoch"
+#define CRDS_LEAVING_NOTE \
+	"functionkey.dev/leaving" /* on a Lease: UID of a pod that is being deleted */
 
 #define CRDS_KEYS_MAX     12
 #define CRDS_REVOKED_MAX  64

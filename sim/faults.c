@@ -46,9 +46,17 @@ static void pod_dies(struct sim_world *w, struct sim_replica *r)
 	sim_after(w, NULL, sim_between(w, 0, 10 * NS_PER_S), add, w);
 }
 
+static void drains(void *ctx)
+{
+	sim_replica_drain(ctx);
+}
+
+/* The controller sees the deletion first, or is away; then the kubelet tells the agent. */
 static void pod_drains(struct sim_world *w, struct sim_replica *r)
 {
-	sim_replica_drain(r);
+	if (sim_once_in(w, 2))
+		sim_replica_see_off(r);
+	sim_after(w, NULL, sim_between(w, 0, 2 * NS_PER_S), drains, r);
 	sim_after(w, NULL, sim_between(w, 0, 10 * NS_PER_S), add, w);
 }
 

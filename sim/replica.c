@@ -122,32 +122,62 @@ void sim_keeper_kill(struct sim_replica *r, int64_t again)
 }
 
 /* The controller has noticed: the Lease of the dead is emptied, its record collected. */
-void sim_replica_bury(struct sim_replica *r, bool release)
+/* What the controller writes to the Lease. */
+static void put_lease(struct sim_world *w, struct json_object *doc)
 {
-	struct sim_world *w = r->world;
-	struct json_object *holder = NULL;
-	struct sim_object *lease = sim_object(w, STR(SIM_LEASE), true);
-
-	r->there = false;
-	sim_delete(w, base_str(r->member));
-	base_assert(json_pointer_get(lease->doc, "/spec/holderIdentity", &holder) == 0);
-	if (!base_str_starts(base_str(json_object_get_string(holder)), base_str(r->pod)) ||
-		!release)
-		return;
-	struct json_object *doc = NULL;
 	_cleanup_(base_buf_done) struct buf body = base_buf(1u << 16);
-	base_assert(json_object_deep_copy(lease->doc, &doc, NULL) == 0);
-	(void)json_pointer_set(&doc, "/spec/holderIdentity", json_object_new_string(""));
-	(void)json_pointer_set(&doc, "/spec/leaseDurationSeconds", json_object_new_int(1));
 	const struct kube_resource leases = {.plural = "leases"};
 	const struct kube_request put = {.verb = KUBE_UPDATE,
 		.resource = &leases,
 		.name = STR(SIM_LEASE),
 		.body = base_str(json_object_to_json_string(doc))};
 	struct err err = {0};
+
 	if (sim_serve(w, NULL, &put, &body, &err) < 0)
-		sim_fail(w, "the controller cannot empty the Lease: %s", err.msg);
+		sim_fail(w, "the controller cannot write the Lease: %s", err.msg);
 	json_object_put(doc);
+}
+
+/* A copy of the Lease if the replica holds it; else NULL. */
+static struct json_object *held_lease(struct sim_replica *r)
+{
+	struct sim_object *lease = sim_object(r->world, STR(SIM_LEASE), true);
+	struct json_object *holder = NULL;
+	struct json_object *doc = NULL;
+
+	base_assert(json_pointer_get(lease->doc, "/spec/holderIdentity", &holder) == 0);
+	if (!base_str_starts(base_str(json_object_get_string(holder)), base_str(r->pod)))
+		return NULL;
+	base_assert(json_object_deep_copy(lease->doc, &doc, NULL) == 0);
+	return doc;
+}
+
+void sim_replica_see_off(struct sim_replica *r)
+{
+	struct json_object *notes = json_object_new_object();
+	struct json_object *doc = held_lease(r);
+
+	if (!doc) {
+		json_object_put(notes);
+		return;
+	}
+	(void)json_object_object_add(notes, CRDS_LEAVING_NOTE, json_object_new_string(r->uid));
+	(void)json_pointer_set(&doc, "/metadata/annotations", notes);
+	put_lease(r->world, doc);
+}
+
+void sim_replica_bury(struct sim_replica *r, bool release)
+{
+	struct json_object *doc = NULL;
+
+	r->there = false;
+	sim_delete(r->world, base_str(r->member));
+	doc = release ? held_lease(r) : NULL;
+	if (!doc)
+		return;
+	(void)json_pointer_set(&doc, "/spec/holderIdentity", json_object_new_string(""));
+	(void)json_pointer_set(&doc, "/spec/leaseDurationSeconds", json_object_new_int(1));
+	put_lease(r->world, doc);
 }
 
 static void bury(void *ctx)

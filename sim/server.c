@@ -338,7 +338,9 @@ static int put_lease(struct sim_world *w, const struct sim_replica *by,
 		return FAIL(err, ERR_DENIED, "a Lease is taken under one's own name");
 	}
 	check_holder(w, by, member(o->doc, "spec"), member(doc, "spec"));
-	w->lease_written = w->now;
+	/* What the controller notes beside a holder is no renewal. */
+	if (by || !*holder)
+		w->lease_written = w->now;
 	if (w->options.trace)
 		(void)fprintf(stderr, "%8lld ms %s writes the Lease: %s\n",
 			(long long)(w->now / NS_PER_MS), by ? by->pod : "controller", holder);

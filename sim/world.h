@@ -236,6 +236,8 @@ void sim_half_kill(struct sim_replica *r, int64_t again); /* starts anew after `
 void sim_keeper_kill(struct sim_replica *r, int64_t again);
 void sim_replica_kill(struct sim_replica *r);
 void sim_replica_drain(struct sim_replica *r);
+/* The controller tells a leader by its Lease that its pod is being deleted. */
+void sim_replica_see_off(struct sim_replica *r);
 /* The controller notices a dead pod: its Lease is emptied if `release`, its record collected. */
 void sim_replica_bury(struct sim_replica *r, bool release);
 struct sim_replica *sim_replica_by_uid(struct sim_world *w, struct str uid);

@@ -161,6 +161,8 @@ struct kube_lease_handler {
 	void (*on_lost)(void *ctx, const char *reason);
 	/* The holder as it is seen: at each change, also to ours; empty: nobody. May be NULL. */
 	void (*on_holder)(void *ctx, struct str holder, int32_t transitions);
+	/* The Lease was read anew: kube_lease_annotation may say something else. May be NULL. */
+	void (*on_seen)(void *ctx);
 	/* Something fails again and again (RBAC, a Lease that does not parse); may be NULL. */
 	void (*on_trouble)(void *ctx, const struct err *err);
 };

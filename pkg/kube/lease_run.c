@@ -189,6 +189,8 @@ void kube_lease_feed(struct kube_lease *l, struct kube_lease_event event)
 	}
 	report(l, &a);
 	tell_holder(l);
+	if (l->handler.on_seen && l->doc && event.input != KUBE_LEASE_TICK && !l->closing)
+		l->handler.on_seen(l->ctx);
 	finish_release(l);
 	kube_lease_rearm(l);
 }
