@@ -9,25 +9,26 @@
 
 #define DELETE_BODY STR("{}")
 
+/* Lives as long as the call. */
 static struct str body_of(const struct kube_request *r)
 {
-	/* libcurl resends a request without a body by itself when a kept connection dies; one with
-	 * a body that cannot be rewound it does not. So every write has one. */
 	return r->verb == KUBE_DELETE && !r->body.n ? DELETE_BODY : r->body;
 }
 
-static size_t on_send(char *to, size_t size, size_t n, void *ctx)
+/* When a kept connection turns out to be dead, libcurl sends the request again by itself, on a new
+ * one. Not a write: it may have been applied. */
+static int send_once(void *ctx, char *to_ip, char *from_ip, int to_port, int from_port)
 {
 	struct kube_call *call = ctx;
-	const struct str body = body_of(&call->request);
-	const size_t room = size * n;
-	const size_t left = body.n - call->sent;
-	const size_t part = left < room ? left : room;
 
-	if (part)
-		memcpy(to, body.p + call->sent, part);
-	call->sent += part;
-	return part;
+	(void)to_ip;
+	(void)from_ip;
+	(void)to_port;
+	(void)from_port;
+	if (call->sent)
+		return CURL_PREREQFUNC_ABORT;
+	call->sent = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 static int status_of(CURL *easy)
@@ -254,6 +255,7 @@ static CURLcode set_connection(struct kube_call *call, CURL *easy)
 static CURLcode set_exchange(struct kube_call *call, CURL *easy)
 {
 	const struct kube_request *r = &call->request;
+	const struct str body = body_of(r);
 	CURLcode code = CURLE_OK;
 
 	code |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
@@ -266,11 +268,12 @@ static CURLcode set_exchange(struct kube_call *call, CURL *easy)
 	code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	if (!kube_verb_writes(r->verb))
 		return code;
-	code |= curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+	/* Headers and body leave as one TLS record, and in one write to the socket. */
+	code |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+	code |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.p);
 	code |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, kube_verb_method(r->verb));
-	code |= curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
-	code |= curl_easy_setopt(easy, CURLOPT_READDATA, call);
-	code |= curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)body_of(r).n);
+	code |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, send_once);
+	code |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 	return code;
 }
 
@@ -302,7 +305,7 @@ int kube_call_easy(struct kube_call *call, const struct kube_credential *who, st
 
 	if (!easy)
 		return FAIL(err, ERR_NOMEM, "libcurl");
-	call->sent = 0;
+	call->sent = false;
 	call->status = 0;
 	call->retry_after = 0;
 	call->refused = 0;
@@ -342,7 +345,9 @@ int kube_call_curl_error(const struct kube_call *call, CURLcode code, struct err
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].code == code)
 			class = rows[i].class;
-	const char *text = call->curl_error[0] ? call->curl_error : curl_easy_strerror(code);
+	const char *text = code == CURLE_ABORTED_BY_CALLBACK ? "a kept connection broke"
+			   : call->curl_error[0]             ? call->curl_error
+							     : curl_easy_strerror(code);
 	return FAIL(err, class, "%s %s: %s", kube_verb_name(call->request.verb),
 		call->request.resource->plural, text);
 }

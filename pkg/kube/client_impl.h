@@ -45,7 +45,7 @@ struct kube_call {
 	struct curl_slist *headers, *connect_to;
 	char *curl_error;
 	struct buf body;
-	size_t sent;
+	bool sent; /* in this attempt */
 	int status;
 	uint32_t retry_after;
 	int refused; /* class with which a stream's handler ended it, or TOO_LARGE */
