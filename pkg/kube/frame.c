@@ -117,15 +117,35 @@ static uint64_t parity_so_far(uint64_t bits)
 	return bits;
 }
 
-/* Blocks without a backslash: in them every quote begins or ends a string. */
+/* Bit i: byte i stands behind a backslash that counts. *escaped: so does the first byte; then the
+ * same of the next block. */
+static uint64_t behind_backslash(uint64_t backslashes, bool *escaped)
+{
+	uint64_t behind = *escaped;
+	uint64_t left = backslashes & ~behind;
+
+	for (*escaped = false; left;) {
+		const uint64_t one = left & -left;
+		behind |= one << 1;
+		*escaped = one << 1 == 0;
+		left &= ~(one | one << 1);
+	}
+	return behind;
+}
+
+/* Whole blocks, but those with a backslash outside of a string, which is no JSON. */
 static int pass_blocks(struct kube_frame *f, bool *ret_whole, struct err *err)
 {
 	while (f->in.n - f->at >= KUBE_JSON_BLOCK) {
 		const char *p = f->in.p + f->at;
-		if (kube_json_bits(p, '\\', 0))
+		bool escaped = f->escaped;
+		const uint64_t backslashes = kube_json_bits(p, '\\', 0);
+		const uint64_t quotes =
+			kube_json_bits(p, '"', 0) & ~behind_backslash(backslashes, &escaped);
+		const uint64_t inside = parity_so_far(quotes) ^ (f->in_string ? UINT64_MAX : 0);
+		if (backslashes & ~inside)
 			return 0;
-		const uint64_t inside =
-			parity_so_far(kube_json_bits(p, '"', 0)) ^ (f->in_string ? UINT64_MAX : 0);
+		f->escaped = false;
 		/* A bracket is its brace without this bit. */
 		const uint64_t open = kube_json_bits(p, '{', 0x20) & ~inside;
 		uint64_t both = open | (kube_json_bits(p, '}', 0x20) & ~inside);
@@ -141,6 +161,7 @@ static int pass_blocks(struct kube_frame *f, bool *ret_whole, struct err *err)
 			}
 		}
 		f->in_string = inside >> 63;
+		f->escaped = escaped;
 		f->at += KUBE_JSON_BLOCK;
 	}
 	return 0;
@@ -160,8 +181,7 @@ static int pass_object(struct kube_frame *f, bool *ret_whole, struct err *err)
 {
 	*ret_whole = false;
 	while (f->at < f->in.n) {
-		if (!f->escaped)
-			TRY(pass_blocks(f, ret_whole, err));
+		TRY(pass_blocks(f, ret_whole, err));
 		if (*ret_whole || f->at == f->in.n)
 			return 0;
 		if (f->in_string) {

@@ -14,8 +14,7 @@ int kube_json_init(struct kube_json *r, struct str doc, struct err *err)
 	return 0;
 }
 
-/* The next byte that is no white space, not read away; -1 at the end. */
-static int look(struct kube_json *r)
+static int look_far(struct kube_json *r)
 {
 	for (; r->at < r->n; r->at++) {
 		const char c = r->p[r->at];
@@ -23,6 +22,15 @@ static int look(struct kube_json *r)
 			return (unsigned char)c;
 	}
 	return -1;
+}
+
+/* The next byte that is no white space, not read away; -1 at the end. Almost always the very next:
+ * the API server writes none. */
+static inline int look(struct kube_json *r)
+{
+	if (r->at < r->n && (unsigned char)r->p[r->at] > ' ')
+		return (unsigned char)r->p[r->at];
+	return look_far(r);
 }
 
 /* A value is about to be read: is it its turn? */
@@ -42,7 +50,7 @@ static int scan_scalar(struct kube_json *r, int c, struct err *err)
 
 	switch (c) {
 	case '"':
-		return kube_json_scan_string(r, &text, &flag, err);
+		return kube_json_pass_string(r, err);
 	case 't':
 		return kube_json_scan_word(r, STR("true"), err);
 	case 'f':
@@ -107,18 +115,26 @@ static int step_object(struct kube_json *r, struct str *ret_raw, bool *ret_escap
 	return 0;
 }
 
+static int skip_key(struct kube_json *r, struct err *err)
+{
+	if (look(r) != '"')
+		return kube_json_bad(r, "no key", err);
+	TRY(kube_json_pass_string(r, err));
+	if (look(r) != ':')
+		return kube_json_bad(r, "no colon", err);
+	r->at++;
+	return 0;
+}
+
 /* To the next value inside what was opened since `base`, out of what ends there. */
 static int skip_on(struct kube_json *r, uint32_t base, bool *ret_more, struct err *err)
 {
-	struct str raw;
-	bool escaped;
-
 	*ret_more = false;
 	while (r->depth > base && !*ret_more) {
-		if (in_array(r))
-			TRY(step(r, ']', ret_more, err));
-		else
-			TRY(step_object(r, &raw, &escaped, ret_more, err));
+		const bool array = in_array(r);
+		TRY(step(r, array ? ']' : '}', ret_more, err));
+		if (*ret_more && !array)
+			TRY(skip_key(r, err));
 	}
 	return 0;
 }

@@ -59,12 +59,17 @@ static inline uint64_t kube_json_bits(const char *p, signed char c, signed char 
 }
 #endif
 
+/* The first byte from i on that ends a string or needs a closer look: quote, backslash, control
+ * character, not ASCII; n if there is none. */
+size_t kube_json_plain_until(const char *p, size_t i, size_t n);
+
 /* INVALID with r's offset. */
 int kube_json_bad(const struct kube_json *r, const char *what, struct err *err);
 
 /* Each begins at r->at, on the token's first byte, and leaves r->at behind the token. */
 int kube_json_scan_string(
 	struct kube_json *r, struct str *ret_raw, bool *ret_escaped, struct err *err) must_check;
+int kube_json_pass_string(struct kube_json *r, struct err *err) must_check;
 /* *ret_whole: it has neither fraction nor exponent. */
 int kube_json_scan_number(
 	struct kube_json *r, struct str *ret_text, bool *ret_whole, struct err *err) must_check;

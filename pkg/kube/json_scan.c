@@ -7,9 +7,8 @@ int kube_json_bad(const struct kube_json *r, const char *what, struct err *err)
 	return FAIL(err, ERR_INVALID, "JSON: %s at offset %zu", what, r->at);
 }
 
-/* The first byte from i on that ends a string or needs a closer look: quote, backslash, control
- * character, not ASCII. Eight at a time: of all hits in a word the lowest is never a false one. */
-static size_t plain_until(const char *p, size_t i, size_t n)
+/* Eight at a time: of all hits in a word the lowest is never a false one. */
+size_t kube_json_plain_until(const char *p, size_t i, size_t n)
 {
 #ifdef __SSE2__
 	for (; i + KUBE_JSON_VECTOR <= n; i += KUBE_JSON_VECTOR) {
@@ -62,11 +61,21 @@ static int scan_escape(struct kube_json *r, struct err *err)
 	const char *s = r->p + r->at;
 	const size_t left = r->n - r->at;
 
-	if (left < 2 || !s[1] || !strchr("\"\\/bfnrtu", s[1]))
-		return kube_json_bad(r, "unknown escape", err);
-	if (s[1] != 'u') {
+	switch (left < 2 ? 0 : s[1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
 		r->at += 2;
 		return 0;
+	case 'u':
+		break;
+	default:
+		return kube_json_bad(r, "unknown escape", err);
 	}
 	const int v = hex4(s + 2, left - 2);
 	if (v < 0)
@@ -90,7 +99,7 @@ int kube_json_scan_string(
 
 	*ret_escaped = false;
 	for (r->at = from;;) {
-		r->at = plain_until(r->p, r->at, r->n);
+		r->at = kube_json_plain_until(r->p, r->at, r->n);
 		if (r->at == r->n)
 			return kube_json_bad(r, "string without end", err);
 		const unsigned char c = (unsigned char)r->p[r->at];
@@ -110,6 +119,20 @@ int kube_json_scan_string(
 	*ret_raw = base_str_n(r->p + from, r->at - from);
 	r->at++;
 	return 0;
+}
+
+/* Most strings are short and plain. */
+int kube_json_pass_string(struct kube_json *r, struct err *err)
+{
+	const size_t end = kube_json_plain_until(r->p, r->at + 1, r->n);
+
+	if (end < r->n && r->p[end] == '"') {
+		r->at = end + 1;
+		return 0;
+	}
+	struct str raw;
+	bool escaped;
+	return kube_json_scan_string(r, &raw, &escaped, err);
 }
 
 static bool digits(struct kube_json *r)
