@@ -19,6 +19,8 @@ struct controller_uninjected {
 	struct controller_evictor *evictor; /* NULL: none is evicted */
 	uv_timer_t timer;
 	bool timer_open;
+	bool seen; /* the pods as of `changes`, and all were told of */
+	uint64_t changes;
 };
 
 bool controller_lacks_agent(
@@ -59,9 +61,8 @@ static void look_at(struct controller_uninjected *u, struct map *next, const str
 	tell(u, pod);
 }
 
-static void look(uv_timer_t *timer)
+static void look_at_all(struct controller_uninjected *u)
 {
-	struct controller_uninjected *u = timer->data;
 	struct map *next = NULL;
 	const struct crds_pod *pod = NULL;
 	unsigned telling = TELL_MAX;
@@ -78,7 +79,18 @@ static void look(uv_timer_t *timer)
 	}
 	base_map_free(u->told);
 	u->told = next;
+	u->seen = telling > 0;
 	controller_metrics_uninjected(u->core->metrics, count);
+}
+
+static void look(uv_timer_t *timer)
+{
+	struct controller_uninjected *u = timer->data;
+	const uint64_t changes = controller_world_pod_changes(u->world);
+
+	if (!u->seen || changes != u->changes)
+		look_at_all(u);
+	u->changes = changes;
 	if (u->evictor)
 		controller_evictor_look(u->evictor);
 }
@@ -124,6 +136,7 @@ struct controller_uninjected *controller_uninjected_free(struct controller_uninj
 
 void controller_uninjected_activate(struct controller_uninjected *u, bool active)
 {
+	u->seen = false;
 	if (active) {
 		(void)uv_timer_start(&u->timer, look, FIRST_LOOK_MS, LOOK_MS);
 		return;

@@ -17,6 +17,7 @@ struct controller_world {
 	struct controller_world_handler handler;
 	void *ctx;
 	struct slot slots[CACHES];
+	uint64_t changes[CACHES];
 	bool said_synced;
 	const struct crds_pod **pods;
 	const struct controller_record **members;
@@ -27,9 +28,14 @@ struct controller_world {
 
 static bool join(struct str ns, struct str revision, char dst[static 512])
 {
-	const int n = snprintf(dst, 512, "%.*s/%.*s", STR_FMT(ns), STR_FMT(revision));
-
-	return revision.n > 0 && n > 0 && n < 512;
+	if (revision.n == 0 || ns.n + revision.n > 510)
+		return false;
+	if (ns.n)
+		memcpy(dst, ns.p, ns.n);
+	dst[ns.n] = '/';
+	memcpy(dst + ns.n + 1, revision.p, revision.n);
+	dst[ns.n + 1 + revision.n] = 0;
+	return true;
 }
 
 static bool pod_key(const struct crds_pod *pod, char dst[static 512])
@@ -38,6 +44,14 @@ static bool pod_key(const struct crds_pod *pod, char dst[static 512])
 
 	return crds_pod_revision(pod, revision, NULL) == 0 &&
 	       join(pod->ns, base_str(revision), dst);
+}
+
+static bool is_of(const struct crds_pod *pod, struct str ns, struct str revision)
+{
+	char name[CRDS_REVISION_MAX + 1];
+
+	return base_str_eq(pod->ns, ns) && crds_pod_revision(pod, name, NULL) == 0 &&
+	       base_str_eq(base_str(name), revision);
 }
 
 static bool key_of(enum cache cache, const void *object, char dst[static 512])
@@ -107,12 +121,32 @@ static void tell(struct slot *slot, enum cache cache, const void *object)
 	}
 }
 
+static bool same_lease(const struct controller_lease *a, const struct controller_lease *b)
+{
+	return base_str_eq(a->holder, b->holder) && base_str_eq(a->revision, b->revision) &&
+	       a->transitions == b->transitions && a->owners == b->owners;
+}
+
+/* A version that says nothing new: a renewed Lease, an annotation of a pod. Most events of a
+ * cluster at work are such. */
+static bool says_nothing(enum cache cache, const void *old, const void *cur)
+{
+	if (!old || !cur)
+		return false;
+	if (cache == PODS)
+		return crds_pod_same(old, cur);
+	return cache == LEASES && same_lease(old, cur);
+}
+
 static void on_change(void *ctx, enum kube_change change, const void *old, const void *cur)
 {
 	struct slot *slot = ctx;
 	const enum cache cache = (enum cache)(slot - slot->w->slots);
 
 	(void)change;
+	if (says_nothing(cache, old, cur))
+		return;
+	slot->w->changes[cache]++;
 	if (old)
 		tell(slot, cache, old);
 	if (cur)
@@ -244,19 +278,15 @@ static int look_pods(struct controller_world *w, struct str ns, struct str revis
 	struct controller_view *v, struct err *err)
 {
 	const struct str keys[] = {revision, UNLABELLED};
-	char key[512];
-	char want[512];
 	size_t kept = 0;
 
-	if (!join(ns, revision, want))
-		return 0;
 	for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
 		const void *const *found = NULL;
 		const size_t n = kube_store_by_index(kube_informer_store(w->slots[PODS].informer),
 			w->slots[PODS].by_revision, keys[k], &found);
 		TRY(room(&w->pods, &w->pods_cap, kept + n, err));
 		for (size_t i = 0; i < n; i++)
-			if (pod_key(found[i], key) && strcmp(key, want) == 0)
+			if (is_of(found[i], ns, revision))
 				w->pods[kept++] = found[i];
 	}
 	v->pods = w->pods;
@@ -324,6 +354,11 @@ const struct controller_owned *controller_world_rolebinding(
 const struct crds_pod *controller_world_each_pod(const struct controller_world *w, size_t *at)
 {
 	return kube_store_each(kube_informer_store(w->slots[PODS].informer), at);
+}
+
+uint64_t controller_world_pod_changes(const struct controller_world *w)
+{
+	return w->changes[PODS] + w->changes[NAMESPACES];
 }
 
 struct controller_world_counts controller_world_counts(const struct controller_world *w)

@@ -13,9 +13,11 @@
 struct controller_world;
 
 struct controller_world_handler {
-	void (*revision)(void *ctx, struct str key); /* something of this revision changed */
-	void (*ns)(void *ctx, struct str name);      /* a namespace or its access changed */
-	void (*synced)(void *ctx);                   /* all caches are filled */
+	/* Something of this revision changed; not for a renewed Lease or other new versions that
+	 * say the same. */
+	void (*revision)(void *ctx, struct str key);
+	void (*ns)(void *ctx, struct str name); /* a namespace or its access changed */
+	void (*synced)(void *ctx);              /* all caches are filled */
 };
 
 /* Begins to fill the caches; the handler is called from the loop. NOMEM, TERMINAL. The second
@@ -44,6 +46,9 @@ const struct controller_owned *controller_world_rolebinding(
 
 /* Walks the pods that opted in, in no order: start with *at = 0; NULL at the end. */
 const struct crds_pod *controller_world_each_pod(const struct controller_world *w, size_t *at);
+
+/* Grows whenever a pod comes, goes or says something new, or a namespace that opted in does. */
+uint64_t controller_world_pod_changes(const struct controller_world *w);
 
 /* For metrics. */
 struct controller_world_counts {

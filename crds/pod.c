@@ -174,6 +174,25 @@ int crds_pod_decode(struct str json, struct crds_pod **ret_pod, struct err *err)
 	return 0;
 }
 
+static struct str text_at(const struct crds_pod *pod, size_t offset)
+{
+	struct str s;
+
+	memcpy(&s, (const char *)pod + offset, sizeof(s));
+	return s;
+}
+
+bool crds_pod_same(const struct crds_pod *a, const struct crds_pod *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i] != offsetof(struct crds_pod, resource_version) &&
+			!base_str_eq(text_at(a, texts[i]), text_at(b, texts[i])))
+			return false;
+	return a->phase == b->phase && a->deleting == b->deleting && a->injected == b->injected &&
+	       a->ready == b->ready && a->agent_ready == b->agent_ready &&
+	       a->agent_terminated == b->agent_terminated && a->agent_restarts == b->agent_restarts;
+}
+
 struct crds_pod *crds_pod_free(struct crds_pod *pod)
 {
 	return base_free(pod);

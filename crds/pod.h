@@ -42,6 +42,9 @@ int crds_pod_decode(struct str json, struct crds_pod **ret_pod, struct err *err)
 struct crds_pod *crds_pod_free(struct crds_pod *pod);
 CLEANUP_FREE(struct crds_pod, crds_pod_free);
 
+/* Whether two versions of a pod say the same: all but the version itself. */
+bool crds_pod_same(const struct crds_pod *a, const struct crds_pod *b);
+
 /* Does this pod belong to the revision whose Leader record is `leader`? Compares the revision
  * label and the controlling owner with the record's owner: a ReplicaSet or Job by UID; a
  * ControllerRevision by the pod's controller-revision-hash; a Knative Revision by its label; a bare

@@ -111,6 +111,47 @@ static void test_fields(void **state)
 	assert_class("no uid", ERR_DENIED, crds_pod_is(pod, STR("web-0"), STR_NULL, err));
 }
 
+/* Each field says something, but for the version. */
+static void test_same(void **state)
+{
+	static const size_t texts[] = {offsetof(struct crds_pod, ns),
+		offsetof(struct crds_pod, name), offsetof(struct crds_pod, uid),
+		offsetof(struct crds_pod, owner_api_version), offsetof(struct crds_pod, owner_kind),
+		offsetof(struct crds_pod, owner_name), offsetof(struct crds_pod, owner_uid),
+		offsetof(struct crds_pod, revision), offsetof(struct crds_pod, function),
+		offsetof(struct crds_pod, controller_revision_hash),
+		offsetof(struct crds_pod, pod_template_hash),
+		offsetof(struct crds_pod, knative_revision),
+		offsetof(struct crds_pod, knative_service), offsetof(struct crds_pod, ip)};
+	static const size_t flags[] = {offsetof(struct crds_pod, deleting),
+		offsetof(struct crds_pod, injected), offsetof(struct crds_pod, ready),
+		offsetof(struct crds_pod, agent_ready),
+		offsetof(struct crds_pod, agent_terminated)};
+	const struct str other = STR("another");
+	_cleanup_(crds_pod_free) struct crds_pod *pod = pod_of("", "Job", "load");
+	struct crds_pod next = *pod;
+
+	(void)state;
+	next.resource_version = STR("8");
+	assert_true(crds_pod_same(pod, &next));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		next = *pod;
+		memcpy((char *)&next + texts[i], &other, sizeof(other));
+		assert_false(crds_pod_same(pod, &next));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		next = *pod;
+		((char *)&next)[flags[i]] ^= 1;
+		assert_false(crds_pod_same(pod, &next));
+	}
+	next = *pod;
+	next.phase = CRDS_POD_FAILED;
+	assert_false(crds_pod_same(pod, &next));
+	next = *pod;
+	next.agent_restarts++;
+	assert_false(crds_pod_same(pod, &next));
+}
+
 static void test_fits(void **state)
 {
 	_cleanup_(crds_pod_free) struct crds_pod *labelled =
@@ -161,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_hostile),
 	};
