@@ -12,9 +12,11 @@
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
-#define STOP_MS  5000
-#define DRAIN_MS 2000 /* in which API servers learn that this replica goes */
+#define STOP_MS   5000
+#define FILES_MAX 66000 /* CONTROLLER_REVISIONS_MAX leaders, and what else there is */
+#define DRAIN_MS  2000  /* in which API servers learn that this replica goes */
 
 /* Fairness is the API server's: it has a priority level for us (manifests/base/flow.yaml), and
  * there are never more than the client's eight calls at once. This bounds what a loop of ours could
@@ -222,6 +224,17 @@ static void stop(struct program *p)
 	base_log_free(p->core.log);
 }
 
+/* Each leader takes a connection, and what a container is given at first may be 1,024 files. */
+static void allow_connections(void)
+{
+	struct rlimit limit = {0};
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	static struct program p;
@@ -232,6 +245,7 @@ int main(int argc, char **argv)
 	if (!base_options_start(&controller_options, argc, argv, &p.options, &first, &code))
 		return code;
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* the token is as good as the controller */
+	allow_connections();
 	p.core.env = base_env_system();
 	p.core.ns = base_str(p.options.ns);
 	p.core.pod = base_str(p.options.pod);
