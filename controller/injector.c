@@ -218,7 +218,7 @@ struct controller_injector *controller_injector_free(struct controller_injector 
 	kube_cancel(i->call);
 	controller_webhook_free(i->webhook);
 	for (size_t t = 0; t < CONTROLLER_CERTS_TEXTS; t++)
-		base_buf_done(&i->texts[t]);
+		base_buf_wipe(&i->texts[t]);
 	if (i->timer_open)
 		uv_close((uv_handle_t *)&i->timer, timer_closed);
 	else
