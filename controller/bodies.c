@@ -228,7 +228,10 @@ static int write_endpoint(const struct controller_view *v, struct kube_writer *w
 int controller_body_slice(
 	const struct controller_view *v, bool empty, struct buf *b, struct err *err)
 {
-	const bool six = base_str_starts(v->leader->endpoint, STR("["));
+	/* What is emptied stays of its family, which cannot be changed: no matter what the record
+	 * says by now. */
+	const struct str address = empty && v->slice ? v->slice->address : v->leader->endpoint;
+	const bool six = base_str_starts(address, STR("["));
 	struct kube_writer w = kube_writer(b);
 
 	TRY(write_head(&w, "discovery.k8s.io/v1", "EndpointSlice", err));

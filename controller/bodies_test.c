@@ -310,6 +310,22 @@ static void check_slice(struct str endpoint, bool empty, const char *has)
 		fail_msg("no %s in %.*s", has, STR_FMT(base_buf_str(&b)));
 }
 
+/* The record no longer says of which family its slice was. */
+static void six_is_emptied(void)
+{
+	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
+	static const char six[] = "\"addressType\":\"IPv6\"";
+	static const struct controller_slice stored = {.address = STR("[fd00::1]:9471")};
+	static struct scene s;
+
+	fill(&s);
+	s.v.slice = &stored;
+	s.leader.endpoint = STR("nowhere");
+	s.empty = true;
+	assert_ok("emptied", slice(&s, &b, err));
+	assert_non_null(memmem(b.data, b.len, six, sizeof(six) - 1));
+}
+
 static void test_slices(void **state)
 {
 	_cleanup_(base_buf_done) struct buf b = base_buf(CONTROLLER_BODY_MAX);
@@ -322,6 +338,8 @@ static void test_slices(void **state)
 	check_slice(STR("10.0.0.1:9471"), true, "\"endpoints\":[]");
 	check_slice(STR("10.0.0.1:9471"), true, "\"functionkey.dev/endpoint\":\"\"");
 	check_slice(STR_NULL, true, "\"endpoints\":[]");
+	check_slice(STR("nowhere"), true, "\"addressType\":\"IPv4\"");
+	six_is_emptied();
 	fill(&s);
 	s.leader.endpoint = STR("nowhere");
 	assert_int_equal(slice(&s, &b, &why), -(int)ERR_INVALID);
