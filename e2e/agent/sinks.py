@@ -10,15 +10,15 @@ import subprocess
 import threading
 import time
 
-from world import NAMESPACE, ROOT, free_port, wait_for
+from world import NAMESPACE, ROOT, free_port, in_url, wait_for
 
 
 class Sink:
     """An HTTP server. answers: what the next requests get, (status, headers); then 202. None: no
     answer until the client goes."""
 
-    def __init__(self, port, context=None):
-        self.port, self.context, self.server = port, context, None
+    def __init__(self, port, address="127.0.0.1", context=None):
+        self.port, self.address, self.context, self.server = port, address, context, None
         self.requests, self.answers = [], []
 
     def up(self):
@@ -45,13 +45,14 @@ class Sink:
                 pass
 
         class Server(http.server.ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
             daemon_threads = True
             allow_reuse_address = True
 
             def handle_error(self, *_):
                 pass  # clients that end the handshake
 
-        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server = Server((self.address, self.port), Handler)
         if self.context:
             self.server.socket = self.context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -62,7 +63,11 @@ class Sink:
         self.server.server_close()
 
     def url(self):
-        return f"{'https' if self.context else 'http'}://127.0.0.1:{self.port}/events?from=test"
+        scheme = "https" if self.context else "http"
+        return f"{scheme}://{self.authority()}/events?from=test"
+
+    def authority(self):
+        return f"{in_url(self.address)}:{self.port}"
 
     def epochs(self):
         return [json.loads(body)["epoch"] for _, _, _, body in self.requests]
@@ -73,12 +78,12 @@ def same(have, want):
         raise AssertionError(f"have {have!r}, want {want!r}")
 
 
-def self_signed(folder):
-    """A certificate for 127.0.0.1 that is its own authority."""
+def self_signed(folder, address):
+    """A certificate for an address that is its own authority."""
     key, certificate = folder / "sink.key", folder / "sink.crt"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=sink",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                    "-addext", f"subjectAltName=IP:{address}", "-keyout", key, "-out", certificate],
                    check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -90,7 +95,7 @@ class Notes:
 
     def __init__(self, story):
         self.world = story.world
-        self.sink = Sink(free_port(self.world.port + 500)).up()
+        self.sink = Sink(free_port(self.world.port + 500), self.world.addresses[0]).up()
         self.agents = []
 
     def record(self):
@@ -134,7 +139,7 @@ class Notes:
         same(self.sink.epochs(), [1])
         _, path, headers, body = self.sink.requests[0]
         same((path, headers["host"], headers["content-type"], headers["ce-team"]),
-             ("/events?from=test", f"127.0.0.1:{self.sink.port}", "application/json",
+             ("/events?from=test", self.sink.authority(), "application/json",
               "caf%C3%A9%201"))
         read = subprocess.run([str(ROOT / "e2e/interop/events/run"), "--received"], check=True,
                               input=json.dumps({"headers": headers, "body": body.decode()}),
@@ -206,13 +211,13 @@ class Notes:
         """The other replica tells a sink behind TLS; first with an authority that is not the sink's."""
         folder = self.world.home / "tls"
         folder.mkdir()
-        context, authority = self_signed(folder)
+        context, authority = self_signed(folder, self.sink.address)
         other = next(a for a in self.agents if a is not self.leader())
         plain, before = self.sink, self.active()["epoch"]
-        self.sink = Sink(free_port(plain.port + 1), context).up()
+        self.sink = Sink(free_port(plain.port + 1), plain.address, context).up()
         foreign = pathlib.Path(self.world.home / "foreign")
         foreign.mkdir()
-        for ca in (self_signed(foreign)[1], authority):
+        for ca in (self_signed(foreign, plain.address)[1], authority):
             leader = self.leader()
             other.stop()
             other.start(announce=self.sink.url(), announce_ca=ca)
@@ -298,9 +303,8 @@ class Notes:
         """On the pod's address: GET /metrics, and nothing else."""
         agent, port = self.agents[0], free_port(self.world.port + 600)
         agent.stop()
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", port))
-            taken.listen()
+        family = socket.AF_INET6 if ":" in agent.address else socket.AF_INET
+        with socket.create_server((agent.address, port), family=family):
             agent.start(metrics_port=port)
             wait_for("ready with its port taken", agent.ready, 30)
             if "cannot serve metrics" not in agent.log.read_text():
@@ -310,7 +314,7 @@ class Notes:
         wait_for("ready", agent.ready, 30)
 
         def ask(method, path, headers=None, body=None):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection = http.client.HTTPConnection(agent.address, port, timeout=5)
             try:
                 connection.request(method, path, body=body, headers=headers or {})
                 answer = connection.getresponse()
@@ -323,7 +327,7 @@ class Notes:
         lint = subprocess.run(["promtool", "check", "metrics"], input=text, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         same((lint.returncode, lint.stdout.decode()), (0, ""))
-        for word in (agent.name, "127.0.0.1", self.agents[1].name):
+        for word in (agent.name, agent.address, self.agents[1].name):
             if word.encode() in text:
                 raise AssertionError(f"{word} in the metrics")
         rows = [("GET", "/", None, 404), ("GET", "/v1/status", None, 404),
@@ -335,7 +339,7 @@ class Notes:
             same((method, path, ask(method, path, body=body)[0]), (method, path, want))
             time.sleep(0.25)  # five requests a second
         same(ask("GET", "/metrics", {"X": "y" * 8000})[0], 431)
-        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+        idle = [socket.create_connection((agent.address, port)) for _ in range(40)]
         turned = sum(b"503" in s.recv(200) for s in idle[4:])
         same(turned, 36)
         same(agent.ready(), True)

@@ -201,6 +201,10 @@ def free_port(port):
                 port += 1
 
 
+def in_url(address):
+    return f"[{address}]" if ":" in address else address
+
+
 def loopbacks():
     """Of each IP family that this machine has."""
     found = []

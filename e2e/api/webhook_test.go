@@ -137,7 +137,7 @@ func (h *hooked) asItself(t *testing.T) string {
 
 func freePort(t *testing.T, host string) string {
 	t.Helper()
-	listener := kit.Must[net.Listener](t)(net.Listen("tcp", host+":0"))
+	listener := kit.Must[net.Listener](t)(net.Listen("tcp", net.JoinHostPort(host, "0")))
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }

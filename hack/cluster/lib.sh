@@ -95,11 +95,13 @@ need_node() { # sets NODE_PID
   NODE_PID=$(node_pid) || die "cluster '$NAME' is not up"
 }
 
+in_url() { if [[ $1 == *:* ]]; then echo "[$1]"; else echo "$1"; fi; } # ADDRESS
+
 in_node() { nsenter -t "$NODE_PID" -m -n -p -u -i -- "$@"; }
 
 apiserver_ready() {
   curl -sf --max-time 2 --cacert "$STATE/keys/ca.crt" --cert "$STATE/keys/admin.crt" --key "$STATE/keys/admin.key" \
-    "https://$NODE_ADDRESS:6443/readyz"
+    -g "$API_SERVER/readyz"
 }
 
 # split_name ARGUMENTS... : takes --name NAME out of the arguments wherever it
