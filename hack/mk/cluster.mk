@@ -3,7 +3,7 @@ TAG ?= dev
 GO := hack/go
 
 ##@ Run it
-.PHONY: images cluster-up cluster-down test test-api test-compat test-node test-interop test-vectors
+.PHONY: images cluster-up cluster-down test test-api test-compat test-ipv6 test-cert-manager test-node test-interop test-vectors
 # The functions of the demo: static Go programs without any package but the standard library.
 $(B)/bin/orders $(B)/bin/billing: $(wildcard examples/functions/*/*.go) examples/functions/go.mod
 	@mkdir -p $(@D)
@@ -57,6 +57,12 @@ test-api: build ## Against a real API server without a node
 KUBERNETES ?= 1.30
 test-compat: build ## Control plane only, on the oldest supported Kubernetes: KUBERNETES=1.30; not part of `make test`
 	KUBERNETES=$(KUBERNETES) e2e/run compat
+
+test-ipv6: build ## Control plane only, with IPv6 addresses and no others; not part of `make test`
+	e2e/run ipv6
+
+test-cert-manager: build ## The webhook with the real cert-manager, built from its module first; not part of `make test`
+	e2e/run cert-manager
 
 test-node: images ## End to end on a real node with containers
 	e2e/run node
