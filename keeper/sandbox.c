@@ -68,7 +68,6 @@ static const struct allowed allowed[] = {
 	ANY(poll),
 	ANY(ppoll),
 	ANY(getrandom),
-	ANY(getpid), /* OpenSSL looks whether it was forked before it draws randomness */
 	ANY(futex),
 	ANY(brk),
 	NOT_EXECUTABLE(mmap),

@@ -1,8 +1,9 @@
 #include "pkg/base/env.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -27,10 +28,18 @@ static int64_t system_wall_ns(void *ctx)
 
 static int system_fill(void *ctx, void *dst, size_t n, struct err *err)
 {
+	uint8_t *to = dst;
+
 	(void)ctx;
-	if (n > 65536 || RAND_priv_bytes(dst, (int)n) != 1) {
-		base_wipe(dst, n);
-		return FAIL(err, ERR_TERMINAL, "no randomness");
+	for (size_t left = n; left > 0;) {
+		const ssize_t got = getrandom(to + (n - left), left, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			base_wipe(dst, n);
+			return FAIL(err, ERR_TERMINAL, "no randomness");
+		}
+		left -= (size_t)got;
 	}
 	return 0;
 }
