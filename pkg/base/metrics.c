@@ -166,6 +166,20 @@ static struct metric *metric_of(const struct metrics *m, const struct metric_def
 	return NULL;
 }
 
+/* The index of a value that stands nowhere as it came: cleaned, it may. */
+static size_t learn(struct metric *m, size_t l, struct str value)
+{
+	char text[METRIC_VALUE_MAX + 1];
+	bool is_new = false;
+	const size_t i = value_index(m, l, clean(value, text), &is_new);
+
+	if (is_new) {
+		memcpy(m->values[l].learned[i], text, sizeof(text));
+		m->values[l].n++;
+	}
+	return i;
+}
+
 static double *numbers_of(
 	struct metrics *r, const struct metric_def *def, const struct str *labels, size_t n)
 {
@@ -174,16 +188,10 @@ static double *numbers_of(
 
 	base_assert(n == m->labels);
 	for (size_t l = 0; l < n; l++) {
-		char text[METRIC_VALUE_MAX + 1];
-		struct str value = labels[l];
 		bool is_new = false;
-		if (m->values[l].learned)
-			value = clean(value, text);
-		const size_t i = value_index(m, l, value, &is_new);
-		if (is_new && m->values[l].learned) {
-			memcpy(m->values[l].learned[i], text, sizeof(text));
-			m->values[l].n++;
-		}
+		size_t i = value_index(m, l, labels[l], &is_new);
+		if (i >= m->values[l].n && m->values[l].learned)
+			i = learn(m, l, labels[l]);
 		at = at * (m->values[l].max + 1) + i;
 	}
 	m->touched[at] = true;

@@ -8,7 +8,7 @@
 void base_wipe(void *p, size_t n)
 {
 	if (n)
-		OPENSSL_cleanse(p, n);
+		explicit_bzero(p, n);
 }
 
 void base_buf_wipe(struct buf *b)

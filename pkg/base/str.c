@@ -22,10 +22,9 @@ int base_str_cmp(struct str a, struct str b)
 
 size_t base_str_find(struct str s, char c, size_t from)
 {
-	for (size_t i = from; i < s.n; i++)
-		if (s.p[i] == c)
-			return i;
-	return s.n;
+	const char *at = from < s.n ? memchr(s.p + from, c, s.n - from) : NULL;
+
+	return at ? (size_t)(at - s.p) : s.n;
 }
 
 struct str base_str_sub(struct str s, size_t from, size_t to)
