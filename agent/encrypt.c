@@ -8,7 +8,8 @@
 #define TAKE_MAX  ENVELOPE_SEGMENT /* of a body at once */
 #define TAKE_ROOM (ENVELOPE_OUT_ROOM(TAKE_MAX) + ENVELOPE_SENDER_EXTRA_MAX)
 /* A piece and the end fit behind as much as may be sent before anything is read. */
-#define OUT_MAX (ENVELOPE_MESSAGE_MAX + 2 * TAKE_ROOM)
+#define OUT_MAX     (ENVELOPE_MESSAGE_MAX + 2 * TAKE_ROOM)
+#define USUAL_EXTRA 1024 /* of a whole message beside its plaintext: head, tag, sender */
 
 enum state {
 	FINDING, /* recipients are not known yet: no body is taken */
@@ -88,11 +89,7 @@ static void ready(void *ctx);
 static int begin(struct sealing *s, enum envelope_mode mode, struct err *err)
 {
 	const struct agent_recipients *to = NULL;
-	struct envelope_header h = {.mode = mode,
-		.kind = ENVELOPE_EVENT,
-		.type = s->q.type,
-		.has_length = s->q.has_length,
-		.length = s->q.length};
+	struct envelope_header *h = agent_sealing_header(s->sealing);
 	const int found =
 		agent_senders_find(s->app->senders, s->q.ns, s->q.function, &s->waiter, &to, err);
 
@@ -102,9 +99,14 @@ static int begin(struct sealing *s, enum envelope_mode mode, struct err *err)
 		agent_senders_cancel(s->app->senders, &s->waiter);
 		return REFUSE_AS(err, NOT_READY, "the recipient's keys are not known any more");
 	}
-	agent_attributes_give(&s->q.attributes, &h);
+	h->mode = mode;
+	h->kind = ENVELOPE_EVENT;
+	h->type = s->q.type;
+	h->has_length = s->q.has_length;
+	h->length = s->q.length;
+	agent_attributes_give(&s->q.attributes, h);
 	s->epoch = to->epoch;
-	return agent_sealing_begin(s->sealing, to, &h, &s->out, err);
+	return agent_sealing_begin(s->sealing, to, &s->out, err);
 }
 
 /* What was done just now is done, or will be when the keeper has signed. */
@@ -150,8 +152,11 @@ static int seal_held(struct sealing *s, struct err *err)
 			TRY(agent_event_read(base_buf_str(&s->plain), &s->q.attributes, NULL, err));
 		s->q.length = s->plain.len;
 		s->q.has_length = true;
-		if (s->q.length > AGENT_ROOM_SMALL)
-			TRY(base_buf_room(&s->out, ENVELOPE_MESSAGE_MAX, &unused, err));
+		/* At once, instead of growing as the message does. */
+		TRY(base_buf_room(&s->out,
+			s->q.length > AGENT_ROOM_SMALL ? ENVELOPE_MESSAGE_MAX
+						       : s->q.length + USUAL_EXTRA,
+			&unused, err));
 		r = stepped(s, begin(s, ENVELOPE_WHOLE, err));
 	}
 	if (r == 0 && s->next == BODY)

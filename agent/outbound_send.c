@@ -86,7 +86,8 @@ static int begin(struct agent_outbound *o, const struct agent_recipients *to,
 	base_buf_clear(&o->up.b);
 	o->sealing = agent_sealing_free(o->sealing);
 	TRY(agent_sealing_new(o->app, level, signed_by_keeper, o, &o->sealing, err));
-	return agent_sealing_begin(o->sealing, to, like, &o->up.b, err);
+	*agent_sealing_header(o->sealing) = *like;
+	return agent_sealing_begin(o->sealing, to, &o->up.b, err);
 }
 
 static int begin_whole(struct agent_outbound *o, const struct agent_recipients *to, struct err *err)

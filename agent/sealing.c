@@ -18,6 +18,7 @@ struct agent_sealing {
 	enum state state;
 	bool in_keeper; /* its answer will come, and needs this memory */
 	bool orphan;    /* freed by its owner meanwhile */
+	enum envelope_sender_level level;
 	struct envelope_header h;
 	char *names; /* of h's recipients, while the keeper signs for the window */
 	struct secret k;
@@ -42,7 +43,7 @@ int agent_sealing_new(struct agent_app *app, enum envelope_sender_level level,
 	s->app = app;
 	s->ready = ready;
 	s->ctx = ctx;
-	s->h.sender = level;
+	s->level = level;
 	*ret_sealing = s;
 	return 0;
 }
@@ -152,21 +153,29 @@ static bool has_origin(const struct envelope_header *h)
 	       (h->sender == ENVELOPE_SENDER_MESSAGE && h->mode == ENVELOPE_STREAM);
 }
 
+/* Apart, since few messages are requests and the room for a header is cleared each time. */
+static __attribute__((noinline)) int keep_exchange(
+	struct agent_sealing *s, const struct secret *k, struct str head, struct err *err)
+{
+	struct envelope_message m;
+
+	TRY(envelope_parse(head, &m, err));
+	return envelope_exchange_of(s->app->envelope, m.protected, k, &s->exchange, err);
+}
+
 static int begin_body(
 	struct agent_sealing *s, const struct secret *k, struct buf *out, struct err *err)
 {
 	const size_t at = out->len;
 	const struct envelope_credentials with = {.cert = base_str_n(s->cert, s->cert_len),
 		.origin = has_origin(&s->h) ? &s->signature : NULL};
-	struct envelope_message m;
 
 	TRY(envelope_signed_sealer_begin(
 		&s->sealer, s->app->envelope, &s->h, k, s->h.sender ? &with : NULL, out, err));
 	s->state = SEALING;
 	if (s->h.kind != ENVELOPE_REQUEST)
 		return 0;
-	TRY(envelope_parse(base_str_n(out->data + at, out->len - at), &m, err));
-	return envelope_exchange_of(s->app->envelope, m.protected, k, &s->exchange, err);
+	return keep_exchange(s, k, base_str_n(out->data + at, out->len - at), err);
 }
 
 static int begin_now(struct agent_sealing *s, struct buf *out, struct err *err)
@@ -178,14 +187,17 @@ static int begin_now(struct agent_sealing *s, struct buf *out, struct err *err)
 	return r;
 }
 
-int agent_sealing_begin(struct agent_sealing *s, const struct agent_recipients *to,
-	const struct envelope_header *like, struct buf *out, struct err *err)
+struct envelope_header *agent_sealing_header(struct agent_sealing *s)
 {
-	const enum envelope_sender_level level = s->h.sender;
+	return &s->h;
+}
+
+int agent_sealing_begin(struct agent_sealing *s, const struct agent_recipients *to, struct buf *out,
+	struct err *err)
+{
 	const struct secret *k = NULL;
 
-	s->h = *like;
-	s->h.sender = level;
+	s->h.sender = s->level;
 	TRY(choose_certificate(s, err));
 	s->h.length += s->h.has_length ? envelope_sender_overhead(&s->h, s->cert_len) : 0;
 	TRY(envelope_header_fresh(s->app->envelope, &s->h, err));

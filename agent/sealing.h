@@ -24,11 +24,13 @@ int agent_sealing_new(struct agent_app *app, enum envelope_sender_level level,
 struct agent_sealing *agent_sealing_free(struct agent_sealing *s);
 CLEANUP_FREE(struct agent_sealing, agent_sealing_free);
 
-/* Of like count mode, kind, type, attributes and (of the plaintext) length; what it points to lives
- * until the message has begun. Appends its head to out (room, here and below: what signed.h says).
- * Problem NOT_READY: there is no certificate, or no place at the keeper. */
-int agent_sealing_begin(struct agent_sealing *s, const struct agent_recipients *to,
-	const struct envelope_header *like, struct buf *out, struct err *err) must_check;
+/* To be filled before it begins: of it count mode, kind, type, attributes and (of the plaintext)
+ * length. What it points to lives until the message has begun. */
+struct envelope_header *agent_sealing_header(struct agent_sealing *s);
+/* Appends the message's head to out (room, here and below: what signed.h says). Problem NOT_READY:
+ * there is no certificate, or no place at the keeper. */
+int agent_sealing_begin(struct agent_sealing *s, const struct agent_recipients *to, struct buf *out,
+	struct err *err) must_check;
 int agent_sealing_add(struct agent_sealing *s, struct str bytes, struct buf *out, struct err *err)
 	must_check;
 /* Without WAIT the message is complete. */

@@ -15,7 +15,7 @@ static int own_add(struct http_own *own, const char *name, struct str value, str
 	if (!http_is_name(base_str(name)) || !http_is_value(value))
 		return FAIL(err, ERR_INVALID, "'%.40s' is no header", name);
 	for (size_t i = 0; i < ARRAY_LEN(framing); i++)
-		if (strcasecmp(name, framing[i]) == 0)
+		if ((name[0] | 0x20) == framing[i][0] && strcasecmp(name, framing[i]) == 0)
 			return FAIL(err, ERR_INVALID, "%s is the server's own header", name);
 	if (own->n == HTTP_OWN_HEADERS)
 		return FAIL(err, ERR_TOO_LARGE, "more than %d headers", HTTP_OWN_HEADERS);
