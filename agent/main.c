@@ -100,21 +100,32 @@ static int supervise(int argc, char **argv)
 	return agent_supervise(&config);
 }
 
-static int run_all(int argc, char **argv)
+/* Apart: options take 22 KiB of the stack, which supervising can use again. */
+static __attribute__((noinline)) bool prepare(int argc, char **argv, int *ret_status)
 {
 	struct agent_options options = {0};
 	struct err err = {0};
-	int first = 0, status = 0;
+	int first = 0;
 
-	if (!base_options_start(&agent_options_network, argc, argv, &options, &first, &status))
-		return status == 2 ? AGENT_SUPERVISOR_USAGE : status;
+	if (!base_options_start(&agent_options_network, argc, argv, &options, &first, ret_status)) {
+		*ret_status = *ret_status == 2 ? AGENT_SUPERVISOR_USAGE : *ret_status;
+		return false;
+	}
 	if (agent_options_complete(&options, &err) < 0) {
 		say(err.msg);
-		return AGENT_SUPERVISOR_USAGE;
+		*ret_status = AGENT_SUPERVISOR_USAGE;
+		return false;
 	}
 	if (options.peer_fd == 0)
 		hold_peer_port(options.peer_address);
-	return supervise(argc, argv);
+	return true;
+}
+
+static int run_all(int argc, char **argv)
+{
+	int status = 0;
+
+	return prepare(argc, argv, &status) ? supervise(argc, argv) : status;
 }
 
 static int run_probe(int argc, char **argv, enum agent_probe probe)

@@ -6,9 +6,7 @@
 #ifndef AGENT_NETWORK_H
 #define AGENT_NETWORK_H
 
-#include "agent/options.h"
-
-/* Runs until it shall end; returns the exit status. Options are complete. */
-int agent_network_run(const struct agent_options *options);
+/* Reads its options and runs until it shall end; returns the exit status. */
+int agent_network_run(int argc, char **argv);
 
 #endif

@@ -60,6 +60,15 @@ static int check_time(const struct agent_opening *o, struct err *err)
 		(unsigned long long)now - (unsigned long long)h->exp);
 }
 
+/* Begins with the first signed message: it takes 112 KiB. */
+static int remember_senders(
+	struct agent_openings *s, enum envelope_sender_level level, struct err *err)
+{
+	if (level == ENVELOPE_SENDER_NONE || s->check.verified)
+		return 0;
+	return envelope_verified_new(&s->core->env, AGENT_VERIFIED_MAX, &s->check.verified, err);
+}
+
 static int add_body(struct agent_opening *o, struct str bytes, struct buf *out, struct err *err)
 {
 	TRY(envelope_signed_opener_add(&o->opener, bytes, out, err));
@@ -72,6 +81,7 @@ static int begin_body(struct agent_opening *o, struct buf *out, struct err *err)
 	const size_t at = o->message.body_at;
 
 	TRY(agent_opening_minimum(o, err));
+	TRY(remember_senders(o->s, o->message.header.sender, err));
 	TRY(envelope_signed_opener_begin(&o->opener, &o->s->check, &o->message, &o->k, err));
 	if (o->kind == ENVELOPE_REQUEST)
 		TRY(envelope_exchange_of(
@@ -189,11 +199,8 @@ int agent_openings_new(struct agent_core *core, struct envelope_context *envelop
 	s->core = core;
 	s->envelope = envelope;
 	s->policy = *policy;
-	TRY(envelope_verified_new(&core->env, AGENT_VERIFIED_MAX, &s->verified, err));
-	s->check = (struct envelope_sender_check){.ctx = envelope,
-		.pre = core->pre,
-		.verified = s->verified,
-		.minimum = policy->require};
+	s->check = (struct envelope_sender_check){
+		.ctx = envelope, .pre = core->pre, .minimum = policy->require};
 	if (policy->replay_s)
 		TRY(agent_replay_new(
 			&core->env, envelope, policy->replay_s, AGENT_REPLAY_MAX, &s->replay, err));
@@ -225,7 +232,7 @@ struct agent_openings *agent_openings_free(struct agent_openings *s)
 	if (s->replica)
 		agent_replica_unwatch(s->replica, &s->watcher);
 	s->cache = envelope_cache_free(s->cache);
-	s->verified = envelope_verified_free(s->verified);
+	s->check.verified = envelope_verified_free(s->check.verified);
 	s->replay = agent_replay_free(s->replay);
 	if (!s->timer_open)
 		return base_free(s);

@@ -55,7 +55,6 @@ struct agent_openings {
 	struct agent_replica_watcher watcher;
 	struct agent_opening_policy policy;
 	struct envelope_cache *cache; /* NULL: nothing was opened yet */
-	struct envelope_verified *verified;
 	struct envelope_sender_check check;
 	struct agent_replay *replay; /* NULL: there is no window */
 	TAILQ_HEAD(agent_parked, agent_opening) parked;

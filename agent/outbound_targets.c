@@ -66,24 +66,39 @@ static bool separates(char c)
 	return c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-int agent_targets_parse(
-	struct str list, struct str home, struct agent_targets *ret, struct err *err)
+/* ret NULL: only looks whether the list is good. */
+static int parse_rows(struct str list, struct str home, struct agent_targets *ret, struct err *err)
 {
-	struct agent_targets t = {0};
+	struct agent_target row;
+	size_t n = 0;
 
 	for (size_t at = 0; at < list.n;) {
 		size_t end = at;
 		while (end < list.n && !separates(list.p[end]))
 			end++;
-		if (end > at && t.n == AGENT_TARGETS_MAX)
+		if (end > at && n == AGENT_TARGETS_MAX)
 			return FAIL(
 				err, ERR_TOO_LARGE, "more than %d functions", AGENT_TARGETS_MAX);
-		if (end > at)
-			TRY(parse_row(base_str_sub(list, at, end), home, &t.v[t.n++], err));
+		if (end > at) {
+			TRY(parse_row(base_str_sub(list, at, end), home, &row, err));
+			if (ret)
+				ret->v[n] = row;
+			n++;
+		}
 		at = end + 1;
 	}
-	*ret = t;
+	if (ret)
+		ret->n = n;
 	return 0;
+}
+
+/* Twice, instead of into a copy: that would take 12 KiB of a stack that stays. */
+int agent_targets_parse(
+	struct str list, struct str home, struct agent_targets *ret, struct err *err)
+{
+	TRY(parse_rows(list, home, NULL, err));
+	*ret = (struct agent_targets){0};
+	return parse_rows(list, home, ret, err);
 }
 
 const struct agent_target *agent_targets_find(

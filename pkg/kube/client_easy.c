@@ -7,7 +7,8 @@
 
 #include <strings.h>
 
-#define DELETE_BODY STR("{}")
+#define DELETE_BODY   STR("{}")
+#define UPLOAD_BUFFER 16384L /* the least that libcurl takes; else 64 KiB for each request */
 
 /* Lives as long as the call. */
 static struct str body_of(const struct kube_request *r)
@@ -262,6 +263,8 @@ static CURLcode set_exchange(struct kube_call *call, CURL *easy)
 	code |= curl_easy_setopt(easy, CURLOPT_URL, call->url);
 	code |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
 	code |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_error);
+	/* libcurl copies the header of each request there, and keeps it while a watch runs. */
+	code |= curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	code |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	code |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_receive);
