@@ -56,15 +56,19 @@ func Leader(ns, revision string) *unstructured.Unstructured {
 
 // Member is the Member record that the agent of a pod creates.
 func Member(pod *corev1.Pod, revision string) *unstructured.Unstructured {
-	uid := string(pod.UID)
-	u := object(pod.Namespace, pod.Name+"."+uid[:8], Map{
+	return MemberOf(pod.Namespace, pod.Name, string(pod.UID), revision)
+}
+
+// MemberOf is the same, of a pod of which only the name is known.
+func MemberOf(ns, pod, uid, revision string) *unstructured.Unstructured {
+	u := object(ns, pod+"."+uid[:8], Map{
 		"functionkey.dev/for": uid, "functionkey.dev/revision": revision, "functionkey.dev/role": "member",
 	}, Map{
-		"role": "Member", "revision": revision, "pod": pod.Name, "podUID": uid, "incarnation": int64(1),
+		"role": "Member", "revision": revision, "pod": pod, "podUID": uid, "incarnation": int64(1),
 		"receivingKey": Point(uid + "receiving"), "inboxKey": Point(uid + "inbox"), "identityKey": Point(uid + "identity"),
 		"proof": Signature(uid),
 	})
-	u.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}})
+	u.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: pod, UID: types.UID(uid)}})
 	return u
 }
 
