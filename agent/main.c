@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG       128
@@ -46,15 +45,6 @@ static void hold_peer_port(const char *address)
 static void say(const char *line)
 {
 	(void)fprintf(stderr, "functionkey-agent: %s\n", line);
-}
-
-static int64_t boot_ns(void *ctx)
-{
-	struct timespec t = {0};
-
-	(void)ctx;
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
 /* The programs that lie beside this one. */
@@ -95,7 +85,7 @@ static int supervise(int argc, char **argv)
 	config.network_path = programs.network;
 	config.network_argv = network_argv;
 	config.network_env = environ;
-	config.clock.boot_ns = boot_ns;
+	config.clock = base_env_system().clock;
 	config.say = say;
 	return agent_supervise(&config);
 }
@@ -130,8 +120,7 @@ static int run_all(int argc, char **argv)
 
 static int run_probe(int argc, char **argv, enum agent_probe probe)
 {
-	/* Not base_env_system: its randomness would bring libcrypto. */
-	const struct env env = {.clock = {.boot_ns = boot_ns}};
+	const struct env env = base_env_system();
 	struct agent_options options = {0};
 	int first = 0, status = 0;
 

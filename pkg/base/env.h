@@ -1,5 +1,5 @@
 /* What comes from outside: time and randomness, handed down, so that tests and a simulated world
- * can drive everything. Layer: base; libcrypto for the fake's SHA-256.
+ * can drive everything. Layer: base; libcrypto for the fake's SHA-256 alone.
  *
  * Deadlines are kept on the boot clock (it counts suspend, so a paused leader cannot believe that
  * no time has passed). Wall time is for what people and the API server read.
