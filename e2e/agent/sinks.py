@@ -256,12 +256,14 @@ class Notes:
         for name in ("sink", "empty", "foreign", "own"):
             stores[name] = home / name
             stores[name].mkdir(parents=True)
-        context, authority = self_signed(stores["sink"])
-        for name, known in (("foreign", self_signed(stores["empty"])[1]), ("own", authority)):
+        address = self.sink.address
+        context, authority = self_signed(stores["sink"], address)
+        foreign = self_signed(stores["empty"], address)[1]
+        for name, known in (("foreign", foreign), ("own", authority)):
             (stores[name] / "ca-certificates.crt").write_text(known)
         for left in stores["empty"].iterdir():
             left.unlink()
-        self.sink = Sink(free_port(self.sink.port + 1), context).up()
+        self.sink = Sink(free_port(self.sink.port + 1), address, context).up()
 
         alone = next(a for a in self.agents if a is not self.leader())
         said = alone.log.read_text().count("there are no certificates in /etc/ssl/certs/ca-certificates.crt")

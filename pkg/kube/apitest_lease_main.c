@@ -273,12 +273,12 @@ void apitest_events(struct apitest *t)
 
 	apitest_check(t, "events: a recorder",
 		kube_events_new(t->client, &options, &events, &t->err) == 0, t->err.msg);
+	const struct kube_events_stats *s = kube_events_stats(events);
 	kube_event_emit(events, &event);
-	run_for(&e, NS_PER_S / 5, NULL, NULL);
+	run_for(&e, 2 * NS_PER_S, NULL, NULL);
 	for (int i = 0; i < 1000; i++)
 		kube_event_emit(events, &event);
-	run_for(&e, NS_PER_S / 2, NULL, NULL);
-	const struct kube_events_stats *s = kube_events_stats(events);
+	run_for(&e, NS_PER_S, NULL, NULL);
 	apitest_check(t, "events: 1001 of a kind are two writes",
 		s->written == 2 && s->failed == 0 && s->repeated == 1000, "");
 	apitest_call(t, &list);
