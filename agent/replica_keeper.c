@@ -346,23 +346,13 @@ static int write_grants(struct agent_job *job, struct err *err)
 		job, KUBE_PATCH_MERGE, member->name, STR("status"), base_buf_str(&b), err);
 }
 
-/* In the record, or about to be. */
-static const struct crds_key *key_of(struct agent_job *job, int64_t epoch)
-{
-	const struct protocol_keeper *k = &job->r->keeper;
-	const struct crds_functionkey *leader = agent_records_leader(job->r->records);
-
-	if (k->has_made && k->made.epoch == epoch && k->made.term == job->action.term)
-		return &k->made;
-	return leader ? crds_key_find(leader, epoch) : NULL;
-}
-
 /* What the keeper made, as a row of the member's record. */
 static int add_grant(struct agent_job *job, const struct kmsg_grant_reply *reply, struct err *err)
 {
 	const struct crds_functionkey *member = agent_job_member(job);
+	const struct crds_functionkey *leader = agent_records_leader(job->r->records);
 	const int64_t epoch = job->action.epochs[job->grants_len];
-	const struct crds_key *key = key_of(job, epoch);
+	const struct crds_key *key = leader ? crds_key_find(leader, epoch) : NULL;
 	_cleanup_(base_buf_done) struct buf text = base_buf(CRDS_KFRAG_MAX);
 	struct crds_grant *g = &job->grants[job->grants_len];
 	struct pre_public_key to;

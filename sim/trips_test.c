@@ -39,17 +39,6 @@ static void leader_drains(struct sim_world *w)
 	sim_replica_drain(leader_of(w));
 }
 
-/* Its pod is deleted: the controller sees that before the kubelet tells the agent. */
-static void leader_leaves(struct sim_world *w)
-{
-	sim_replica_see_off(leader_of(w));
-}
-
-static void key_is_asked_for(struct sim_world *w)
-{
-	sim_edit(w, SIM_REVISION, "", "{\"spec\":{\"rotation\":{\"afterEpoch\":1}}}");
-}
-
 /* The Lease; term and key; grants; what is opened; active. Where nobody else is ready, nothing
  * needs to be granted. */
 static const struct {
@@ -63,9 +52,6 @@ static const struct {
 	{"a leader dies and ten are left", 11, leader_dies, 5},
 
 	{"a leader drains, three with it", 3, leader_drains, 5},
-	{"a leader's pod is deleted, three with it", 3, leader_leaves, 6},
-	/* The key and its grants; what is opened; active. */
-	{"a key is asked for, four replicas", 4, key_is_asked_for, 3},
 };
 
 static int count(const char *name, int replicas, void (*change)(struct sim_world *w), uint64_t seed)

@@ -87,27 +87,13 @@ static bool refused(const struct protocol_view *v, const struct protocol_member 
 	return crds_revoked(v->leader, m->record->pod_uid);
 }
 
-/* The key that this plan records. It is granted meanwhile: members take the grant when both are
- * there, and one of a term or key that does not come to be is nobody's. */
-static const struct crds_key *coming(const struct protocol_plan *plan)
-{
-	for (size_t i = 0; i < plan->actions_len; i++)
-		if (plan->actions[i].kind == PROTOCOL_TAKE_TERM ||
-			plan->actions[i].kind == PROTOCOL_PREPARE)
-			return plan->actions[i].key;
-	return NULL;
-}
-
-/* next: the key that is not in the record yet; NULL: none. */
 static size_t lacking(const struct protocol_view *v, const struct crds_functionkey *member,
-	const struct crds_key *next, int64_t epochs[static CRDS_KEYS_MAX])
+	int64_t epochs[static CRDS_KEYS_MAX])
 {
 	size_t n = 0;
 
 	/* Newest first: what is Active or about to be matters most. */
-	if (next && lacks(v, member, next))
-		epochs[n++] = next->epoch;
-	for (size_t i = v->leader->keys_len; protocol_leading(v) && i-- > 0;)
+	for (size_t i = v->leader->keys_len; i-- > 0;)
 		if (grantable(v, &v->leader->keys[i]) && lacks(v, member, &v->leader->keys[i]))
 			epochs[n++] = v->leader->keys[i].epoch;
 	return n;
@@ -130,19 +116,18 @@ void protocol_grants(const struct protocol_view *v, struct protocol_plan *plan)
 {
 	if (!v->leader || !v->holding || protocol_revoked(v))
 		return;
-	const bool leading = protocol_leading(v);
-	const struct crds_key *next = coming(plan);
-	if (leading)
-		certify_ourselves(v, plan);
-	else
+	if (!protocol_leading(v)) {
 		look_ahead(v, plan);
+		return;
+	}
+	certify_ourselves(v, plan);
 	for (size_t i = 0; i < v->members_len && !plan->truncated; i++) {
 		const struct protocol_member *m = &v->members[i];
 		int64_t epochs[CRDS_KEYS_MAX];
-		if (refused(v, m) || (!leading && m->check != PROTOCOL_CHECKED))
+		if (refused(v, m))
 			continue;
-		const size_t n = lacking(v, m->record, next, epochs);
-		if (n == 0 && !(leading && needs_certificate(v, m->record, plan)))
+		const size_t n = lacking(v, m->record, epochs);
+		if (n == 0 && !needs_certificate(v, m->record, plan))
 			continue;
 		struct protocol_action *a = protocol_add(plan,
 			m->check == PROTOCOL_CHECKED ? PROTOCOL_GRANT : PROTOCOL_CHECK_MEMBER);

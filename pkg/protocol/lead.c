@@ -23,19 +23,14 @@ static int64_t highest_epoch(const struct protocol_view *v)
 	return e;
 }
 
-static bool is_made(const struct protocol_view *v, int64_t epoch)
-{
-	return v->keeper.has_made && v->keeper.made.epoch == epoch &&
-	       v->keeper.made.term == v->keeper.term;
-}
-
 /* The next epoch's key: made by the keeper first, then recorded by an action of kind `record`. */
 static void prepare(const struct protocol_view *v, enum protocol_kind record, const char *reason,
 	struct protocol_plan *plan)
 {
 	const struct crds_key *active = crds_key_active(v->leader);
 	const int64_t epoch = highest_epoch(v) + 1;
-	const bool made = is_made(v, epoch);
+	const bool made = v->keeper.has_made && v->keeper.made.epoch == epoch &&
+			  v->keeper.made.term == v->keeper.term;
 	struct protocol_action *a = protocol_add(plan, made ? record : PROTOCOL_KEEPER_EPOCH);
 
 	if (!a)
@@ -61,8 +56,7 @@ static void take_term(const struct protocol_view *v, struct protocol_plan *plan)
 	 * write has nothing to test. */
 	const char *reason = v->leader->has_leader ? protocol_why_new_epoch(v, term, plan) : NULL;
 	if (v->keeper.term == term && reason && v->leader->keys_len < CRDS_KEYS_MAX) {
-		/* The key is made while the members are listed; seldom do they ask for a higher. */
-		if (v->members_synced || !is_made(v, highest_epoch(v) + 1))
+		if (v->members_synced)
 			prepare(v, PROTOCOL_TAKE_TERM, reason, plan);
 		return;
 	}

@@ -65,16 +65,6 @@ static const struct crds_key *grant_key(const struct protocol_view *v, const str
 	return key;
 }
 
-/* Both are written at once, and the grant was quicker than the key or the term. */
-static bool key_is_coming(const struct protocol_view *v, const struct crds_grant *g)
-{
-	const struct crds_leader *l = &v->leader->leader;
-
-	return g->epoch > v->leader->epoch && g->term >= l->term &&
-	       (base_str_eq(g->leader, l->pod) || base_str_eq(g->leader, v->holder_pod)) &&
-	       for_us(v, g) && !was_refused(v, g);
-}
-
 /* We made a key for that number, and another leader's came into the record: ours is erased first.
  */
 static bool number_is_taken(const struct protocol_view *v, int64_t epoch)
@@ -130,10 +120,8 @@ static bool accept_grants(
 		return false;
 	for (size_t i = 0; i < v->own->grants_len; i++) {
 		const struct crds_key *key = grant_key(v, &v->own->grants[i]);
-		if (!key) {
-			to_come |= key_is_coming(v, &v->own->grants[i]);
+		if (!key)
 			continue;
-		}
 		if (v->leader_check == PROTOCOL_UNCHECKED || number_is_taken(v, key->epoch)) {
 			to_come = true;
 			continue;
@@ -165,10 +153,6 @@ size_t protocol_opened(
 	for (size_t i = 0; v->leader && i < v->leader->keys_len; i++) {
 		const struct crds_key *key = &v->leader->keys[i];
 		if (key->state == CRDS_ABANDONED || !protocol_holds(v, key))
-			continue;
-		/* What a leader makes it opens; it says so when it is Active, in one write. */
-		if (key->state == CRDS_PREPARED && key->term == v->keeper.term &&
-			protocol_leading(v))
 			continue;
 		ret_opened[n].epoch = key->epoch;
 		ret_opened[n++].fingerprint = key->fingerprint;

@@ -153,39 +153,6 @@ static void inbox_next_and_forged(struct scene *s)
 	s->v.leader_check = PROTOCOL_CHECKED;
 }
 
-static void granted_what_is_to_come(struct scene *s)
-{
-	inbox_used(s);
-	s->v.holding = false;
-	lead_in(s, "other", 3);
-	s->own.grants[0].epoch = 2;
-	s->own.grants[0].from = fingerprint(point('a', 2));
-	s->own.grants[0].leader = STR("p");
-}
-
-static void granted_by_who_holds_the_lease(struct scene *s)
-{
-	granted_what_is_to_come(s);
-	s->own.grants[0].term = 4;
-	s->own.grants[0].leader = STR("next");
-	s->v.holder_pod = STR("next");
-	s->v.holder_uid = STR("next-uid");
-	s->v.holder_check = PROTOCOL_CHECKED;
-}
-
-static void granted_by_who_lost_the_lease(struct scene *s)
-{
-	granted_by_who_holds_the_lease(s);
-	s->v.holder_pod = STR("another");
-}
-
-static void granted_what_came_from_another(struct scene *s)
-{
-	granted_what_is_to_come(s);
-	add_key(s, 2, CRDS_PREPARED, 3);
-	s->keys[1].fingerprint = fingerprint(point('z', 2));
-}
-
 static void another_holds_the_lease(struct scene *s)
 {
 	s->v.holding = false;
@@ -244,12 +211,6 @@ static const struct step_row rows[] = {
 		{PROTOCOL_CHECK_LEADER}},
 	{"once", the_holder_was_looked_at, {NONE}},
 	{"a used inbox key changes", inbox_used, {PROTOCOL_INBOX_NEXT}},
-	{"but not while a key that came in it is not in the Leader record yet",
-		granted_what_is_to_come, {NONE}},
-	{"nor while its leader's term is not", granted_by_who_holds_the_lease, {NONE}},
-	{"unless that one does not come to lead", granted_by_who_lost_the_lease,
-		{PROTOCOL_INBOX_NEXT}},
-	{"or another's key has its number", granted_what_came_from_another, {PROTOCOL_INBOX_NEXT}},
 	{"after a rest", inbox_used_just_now, {NONE}, .wakes = true},
 	{"the next one is written", inbox_next_unwritten, {PROTOCOL_RECORD_UPDATE}},
 	{"and then the old one wiped", inbox_next_written, {PROTOCOL_INBOX_COMMIT}},

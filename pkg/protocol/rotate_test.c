@@ -138,6 +138,7 @@ static void next_is_prepared(struct scene *s)
 	revoked_who_opened(s);
 	add_key(s, 2, CRDS_PREPARED, 3);
 	hold(s, 2);
+	opened(&s->own, 2);
 }
 
 static void next_was_granted_before(struct scene *s)
@@ -153,6 +154,7 @@ static void revoked_between_prepare_and_activate(struct scene *s)
 	take_out(s, "x");
 	add_key(s, 2, CRDS_PREPARED, 3);
 	hold(s, 2);
+	opened(&s->own, 2);
 }
 
 static void lost_and_revoked(struct scene *s)
