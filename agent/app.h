@@ -41,4 +41,9 @@ struct protocol_readiness agent_app_readiness(const struct agent_app *app);
 void agent_app_failed(struct agent_app *app, const char *what, const struct agent_message_end *end,
 	const struct err *err);
 
+/* The client of a message that has no end yet is gone. Counted as aborted; noted as not-read where
+ * it was cut because it read nothing (http_stalled). */
+void agent_app_gone(
+	struct agent_app *app, const char *what, enum agent_op op, int64_t took_ns, bool stalled);
+
 #endif

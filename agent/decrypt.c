@@ -2,12 +2,13 @@
 
 #include "agent/answer.h"
 #include "agent/event_http.h"
+#include "agent/pending.h"
 #include "agent/report.h"
 #include "pkg/base/alloc.h"
 
 #define VERIFIED  "Functionkey-Verified"
 #define OUTER_MAX (AGENT_EVENT_AROUND_MAX + AGENT_EVENT_BASE64(ENVELOPE_MESSAGE_MAX))
-/* A piece and the end fit behind as much as may be sent before anything is read. */
+/* A whole message; or what is taken ahead of a stream, and a piece and the end behind it. */
 #define TAKE_ROOM ENVELOPE_OUT_ROOM(AGENT_CHUNK_MAX)
 #define OUT_MAX   (ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX + 2 * TAKE_ROOM)
 
@@ -30,8 +31,7 @@ struct decrypting {
 	struct buf event;              /* structured: as it came */
 	struct buf message;            /* structured: its data, taken by opening up to message_at */
 	size_t message_at;
-	struct buf out; /* plaintext that verified and was not taken yet, from out_at on */
-	size_t out_at;
+	struct agent_pending out; /* plaintext that verified */
 	uint64_t bytes;
 };
 
@@ -46,13 +46,6 @@ static bool take_room(struct decrypting *d)
 	if (!d->structured && (!head || head->header->mode != ENVELOPE_WHOLE))
 		return true;
 	return agent_room_take(&d->app->room, &d->guest, n);
-}
-
-/* For a client that sends all before it reads, as far as that can go. */
-static bool may_hold_more(struct decrypting *d)
-{
-	return d->out.len <= OUT_MAX - 2 * TAKE_ROOM &&
-	       agent_room_take(&d->app->room, &d->guest, 2u * ENVELOPE_WHOLE_MAX);
 }
 
 static void room_again(void *ctx)
@@ -89,7 +82,7 @@ static void add_hint(struct decrypting *d)
 			d->r, "Functionkey-Epoch", (uint64_t)record->active_epoch, NULL);
 }
 
-static void failed(struct decrypting *d, const struct err *err)
+static void bad(struct decrypting *d, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_DECRYPT,
 		.problem = agent_problem_of(err),
@@ -99,11 +92,6 @@ static void failed(struct decrypting *d, const struct err *err)
 	d->over = true;
 	agent_room_leave(&d->app->room, &d->guest);
 	agent_app_failed(d->app, "decrypt", &end, err);
-}
-
-static void bad(struct decrypting *d, const struct err *err)
-{
-	failed(d, err);
 	if (!d->begun && agent_problem_of(err) == AGENT_PROBLEM_STALE_EPOCH)
 		add_hint(d);
 	if (d->begun)
@@ -178,22 +166,13 @@ static int begin_stream(struct decrypting *d, struct err *err)
 /* Sends what waits; *ret_clear tells whether nothing does any more. */
 static int flush(struct decrypting *d, bool *ret_clear, struct err *err)
 {
-	if (d->out.len > 0 && !d->begun)
+	if (!d->begun && d->out.b.len == 0) {
+		*ret_clear = true;
+		return 0;
+	}
+	if (!d->begun)
 		TRY(begin_stream(d, err));
-	while (d->out_at < d->out.len) {
-		size_t taken = 0;
-		TRY(http_stream_write(
-			d->r, d->out.data + d->out_at, d->out.len - d->out_at, &taken, err));
-		d->out_at += taken;
-		if (taken == 0)
-			break;
-	}
-	*ret_clear = d->out_at == d->out.len;
-	if (*ret_clear) {
-		d->out_at = 0;
-		base_buf_clear(&d->out);
-	}
-	return 0;
+	return agent_pending_flush_held(&d->out, d->r, &d->app->room, &d->guest, ret_clear, err);
 }
 
 static int reply_whole(struct decrypting *d, const struct envelope_header *h, const char *type,
@@ -215,13 +194,13 @@ static int reply_whole(struct decrypting *d, const struct envelope_header *h, co
 /* Gives the opening its end, once. 0 or AGENT_OPENING_WAIT. */
 static int end_opening(struct decrypting *d, struct err *err)
 {
-	const size_t before = d->out.len;
+	const size_t before = d->out.b.len;
 
 	if (d->opened)
 		return 0;
 	d->opened = true;
-	const int r = agent_opening_end(d->opening, &d->out, err);
-	d->bytes += d->out.len - before;
+	const int r = agent_opening_end(d->opening, &d->out.b, err);
+	d->bytes += d->out.b.len - before;
 	d->waits = r == AGENT_OPENING_WAIT;
 	return r;
 }
@@ -236,7 +215,7 @@ static int finish_whole(struct decrypting *d, struct err *err)
 	const struct agent_opened *head = agent_opening_head(d->opening);
 	TRY(check_outer(d, head->header, err));
 	TRY(add_headers(d, head, type, err));
-	TRY(reply_whole(d, head->header, type, &d->out, err));
+	TRY(reply_whole(d, head->header, type, &d->out.b, err));
 	good(d);
 	return 0;
 }
@@ -279,7 +258,7 @@ static int pump(struct decrypting *d, struct err *err)
 		const size_t left = d->message.len - d->message_at;
 		const size_t n = left < AGENT_CHUNK_MAX ? left : AGENT_CHUNK_MAX;
 		const struct str piece = base_str_n(d->message.data + d->message_at, n);
-		const int r = agent_opening_add(d->opening, piece, &d->out, err);
+		const int r = agent_opening_add(d->opening, piece, &d->out.b, err);
 		if (r < 0)
 			return r;
 		d->message_at += n;
@@ -307,13 +286,13 @@ static int unwrap(struct decrypting *d, struct err *err)
 static int go_on(struct decrypting *d, struct err *err)
 {
 	bool clear = false;
-	const size_t before = d->out.len;
-	const int r = agent_opening_resume(d->opening, &d->out, err);
+	const size_t before = d->out.b.len;
+	const int r = agent_opening_resume(d->opening, &d->out.b, err);
 
 	if (r != 0)
 		return r;
 	d->waits = false;
-	d->bytes += d->out.len - before;
+	d->bytes += d->out.b.len - before;
 	if (d->structured) {
 		const int pumped = pump(d, err);
 		if (pumped != 0)
@@ -379,7 +358,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	d->outer = agent_attributes();
 	d->event = base_buf(OUTER_MAX);
 	d->message = base_buf(ENVELOPE_MESSAGE_MAX);
-	d->out = base_buf(OUT_MAX);
+	d->out.b = base_buf(OUT_MAX);
 	http_set_state(r, d);
 	(void)!read_request(d, &d->refused);
 	return 0;
@@ -388,7 +367,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 static int take(
 	struct decrypting *d, const uint8_t *p, size_t n, size_t *ret_taken, struct err *err)
 {
-	bool clear = false;
+	bool more = false;
 
 	if (d->refused.class) {
 		d->taken += n;
@@ -402,18 +381,21 @@ static int take(
 		d->taken += n;
 		return base_buf_add(&d->event, p, n, err);
 	}
-	TRY(flush(d, &clear, err));
-	if (!clear && !may_hold_more(d))
+	TRY(flush(d, &more, err));
+	if (!more)
+		TRY(agent_pending_may_hold(
+			&d->out, d->bytes, &d->app->room, &d->guest, &more, err));
+	if (!more)
 		return 0;
 	*ret_taken = n < AGENT_CHUNK_MAX ? n : AGENT_CHUNK_MAX;
 	d->taken += *ret_taken;
-	const size_t before = d->out.len;
-	const int r = agent_opening_add(d->opening, base_str_n(p, *ret_taken), &d->out, err);
+	const size_t before = d->out.b.len;
+	const int r = agent_opening_add(d->opening, base_str_n(p, *ret_taken), &d->out.b, err);
 	if (r < 0)
 		return r;
 	d->waits = r == AGENT_OPENING_WAIT;
-	d->bytes += d->out.len - before;
-	return d->waits ? 0 : flush(d, &clear, err);
+	d->bytes += d->out.b.len - before;
+	return d->waits ? 0 : flush(d, &more, err);
 }
 
 static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n, size_t *ret_taken,
@@ -474,20 +456,14 @@ static void on_gone(void *ctx, struct http_request *r)
 	(void)ctx;
 	if (!d)
 		return;
-	if (!d->over && http_stalled(r)) {
-		const struct err why = agent_answer_not_read();
-		failed(d, &why);
-	}
 	if (!d->over)
-		agent_metrics_message(d->app->metrics,
-			&(struct agent_message_end){
-				.op = AGENT_OP_DECRYPT, .aborted = true, .took_ns = took(d)});
+		agent_app_gone(d->app, "decrypt", AGENT_OP_DECRYPT, took(d), http_stalled(r));
 	agent_room_leave(&d->app->room, &d->guest);
 	agent_opening_free(d->opening);
 	agent_attributes_done(&d->outer);
 	base_buf_done(&d->event);
 	base_buf_done(&d->message);
-	base_buf_wipe(&d->out);
+	agent_pending_done(&d->out);
 	base_free(d);
 }
 

@@ -2,12 +2,13 @@
 
 #include "agent/answer.h"
 #include "agent/event_http.h"
+#include "agent/pending.h"
 #include "agent/sealing.h"
 #include "pkg/base/alloc.h"
 
 #define TAKE_MAX  ENVELOPE_SEGMENT /* of a body at once */
 #define TAKE_ROOM (ENVELOPE_OUT_ROOM(TAKE_MAX) + ENVELOPE_SENDER_EXTRA_MAX)
-/* A piece and the end fit behind as much as may be sent before anything is read. */
+/* A whole message; or what is taken ahead of a stream, and a piece and the end behind it. */
 #define OUT_MAX     (ENVELOPE_MESSAGE_MAX + 2 * TAKE_ROOM)
 #define USUAL_EXTRA 1024 /* of a whole message beside its plaintext: head, tag, sender */
 
@@ -35,11 +36,10 @@ struct sealing {
 	struct agent_encrypt_asked q;
 	struct buf plain; /* HOLDING */
 	struct agent_sealing *sealing;
-	enum step next; /* of sealing, what is not done yet */
-	uint64_t epoch; /* of the recipients, the highest */
-	struct buf out; /* what was sealed and the client did not take yet, from out_at on */
-	size_t out_at;
-	bool begun; /* the answer has */
+	enum step next;           /* of sealing, what is not done yet */
+	uint64_t epoch;           /* of the recipients, the highest */
+	struct agent_pending out; /* what was sealed */
+	bool begun;               /* the answer has */
 	uint64_t bytes;
 	int64_t started_ns;
 };
@@ -60,7 +60,7 @@ static void good(struct sealing *s)
 			.op = AGENT_OP_ENCRYPT, .took_ns = took(s), .bytes = s->bytes});
 }
 
-static void failed(struct sealing *s, const struct err *err)
+static void bad(struct sealing *s, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_ENCRYPT,
 		.problem = agent_problem_of(err),
@@ -70,11 +70,6 @@ static void failed(struct sealing *s, const struct err *err)
 	s->state = OVER;
 	agent_room_leave(&s->app->room, &s->guest);
 	agent_app_failed(s->app, "encrypt", &end, err);
-}
-
-static void bad(struct sealing *s, const struct err *err)
-{
-	failed(s, err);
 	if (s->begun)
 		http_abort(s->r);
 	else
@@ -106,7 +101,7 @@ static int begin(struct sealing *s, enum envelope_mode mode, struct err *err)
 	h->length = s->q.length;
 	agent_attributes_give(&s->q.attributes, h);
 	s->epoch = to->epoch;
-	return agent_sealing_begin(s->sealing, to, &s->out, err);
+	return agent_sealing_begin(s->sealing, to, &s->out.b, err);
 }
 
 /* What was done just now is done, or will be when the keeper has signed. */
@@ -136,8 +131,8 @@ static int reply_held(struct sealing *s, struct err *err)
 	TRY(add_headers(s, err));
 	s->bytes = s->plain.len;
 	if (s->q.structured)
-		return agent_event_reply_outside(s->r, list, base_buf_str(&s->out), err);
-	http_reply_take(s->r, 200, AGENT_TYPE_WHOLE, &s->out);
+		return agent_event_reply_outside(s->r, list, base_buf_str(&s->out.b), err);
+	http_reply_take(s->r, 200, AGENT_TYPE_WHOLE, &s->out.b);
 	return 0;
 }
 
@@ -153,7 +148,7 @@ static int seal_held(struct sealing *s, struct err *err)
 		s->q.length = s->plain.len;
 		s->q.has_length = true;
 		/* At once, instead of growing as the message does. */
-		TRY(base_buf_room(&s->out,
+		TRY(base_buf_room(&s->out.b,
 			s->q.length > AGENT_ROOM_SMALL ? ENVELOPE_MESSAGE_MAX
 						       : s->q.length + USUAL_EXTRA,
 			&unused, err));
@@ -161,9 +156,9 @@ static int seal_held(struct sealing *s, struct err *err)
 	}
 	if (r == 0 && s->next == BODY)
 		r = stepped(
-			s, agent_sealing_add(s->sealing, base_buf_str(&s->plain), &s->out, err));
+			s, agent_sealing_add(s->sealing, base_buf_str(&s->plain), &s->out.b, err));
 	if (r == 0 && s->next == END)
-		r = stepped(s, agent_sealing_end(s->sealing, &s->out, err));
+		r = stepped(s, agent_sealing_end(s->sealing, &s->out.b, err));
 	return r == 0 ? reply_held(s, err) : r;
 }
 
@@ -200,20 +195,7 @@ static int begin_sealing(struct sealing *s, struct err *err)
 /* Sends what waits; *ret_clear tells whether nothing does any more. */
 static int flush(struct sealing *s, bool *ret_clear, struct err *err)
 {
-	while (s->out_at < s->out.len) {
-		size_t taken = 0;
-		TRY(http_stream_write(
-			s->r, s->out.data + s->out_at, s->out.len - s->out_at, &taken, err));
-		s->out_at += taken;
-		if (taken == 0)
-			break;
-	}
-	*ret_clear = s->out_at == s->out.len;
-	if (*ret_clear) {
-		s->out_at = 0;
-		base_buf_clear(&s->out);
-	}
-	return 0;
+	return agent_pending_flush_held(&s->out, s->r, &s->app->room, &s->guest, ret_clear, err);
 }
 
 /* 0, or AGENT_SEALING_WAIT. */
@@ -229,7 +211,7 @@ static int finish(struct sealing *s, struct err *err)
 	}
 	if (s->next < REPLY) {
 		s->next = END;
-		const int r = stepped(s, agent_sealing_end(s->sealing, &s->out, err));
+		const int r = stepped(s, agent_sealing_end(s->sealing, &s->out.b, err));
 		if (r != 0)
 			return r;
 	}
@@ -247,7 +229,7 @@ static int go_on(struct sealing *s, struct err *err)
 {
 	bool clear = false;
 
-	TRY(agent_sealing_resume(s->sealing, &s->out, err));
+	TRY(agent_sealing_resume(s->sealing, &s->out.b, err));
 	if (is_held(s))
 		return finish(s, err);
 	if (!s->begun)
@@ -307,13 +289,6 @@ static bool take_room(struct sealing *s)
 	return agent_room_take(&s->app->room, &s->guest, n);
 }
 
-/* For a client that sends all before it reads, as far as that can go. */
-static bool may_hold_more(struct sealing *s)
-{
-	return s->out.len <= OUT_MAX - 2 * TAKE_ROOM &&
-	       agent_room_take(&s->app->room, &s->guest, 2u * ENVELOPE_WHOLE_MAX);
-}
-
 static void room_again(void *ctx)
 {
 	http_resume(((struct sealing *)ctx)->r);
@@ -338,7 +313,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 	s->guest = (struct agent_guest){.again = room_again, .ctx = s};
 	s->q.attributes = agent_attributes();
 	s->plain = base_buf(ENVELOPE_WHOLE_MAX);
-	s->out = base_buf(OUT_MAX);
+	s->out.b = base_buf(OUT_MAX);
 	s->started_ns = base_boot_ns(&s->app->core.env);
 	http_set_state(r, s);
 	(void)!read_request(s, &s->refused);
@@ -347,7 +322,7 @@ static int on_begin(void *ctx, struct http_request *r, struct err *err)
 
 static int take(struct sealing *s, const uint8_t *p, size_t n, size_t *ret_taken, struct err *err)
 {
-	bool clear = false;
+	bool more = false;
 
 	if (s->refused.class) {
 		s->dropped += n;
@@ -360,13 +335,16 @@ static int take(struct sealing *s, const uint8_t *p, size_t n, size_t *ret_taken
 		*ret_taken = n;
 		return base_buf_add(&s->plain, p, n, err);
 	}
-	TRY(flush(s, &clear, err));
-	if (!clear && !may_hold_more(s))
+	TRY(flush(s, &more, err));
+	if (!more)
+		TRY(agent_pending_may_hold(
+			&s->out, s->bytes, &s->app->room, &s->guest, &more, err));
+	if (!more)
 		return 0;
 	*ret_taken = n < TAKE_MAX ? n : TAKE_MAX;
 	s->bytes += *ret_taken;
-	TRY(agent_sealing_add(s->sealing, base_str_n(p, *ret_taken), &s->out, err));
-	return flush(s, &clear, err);
+	TRY(agent_sealing_add(s->sealing, base_str_n(p, *ret_taken), &s->out.b, err));
+	return flush(s, &more, err);
 }
 
 static int on_body(void *ctx, struct http_request *r, const uint8_t *p, size_t n, size_t *ret_taken,
@@ -425,18 +403,12 @@ static void on_gone(void *ctx, struct http_request *r)
 		return;
 	agent_senders_cancel(s->app->senders, &s->waiter);
 	agent_room_leave(&s->app->room, &s->guest);
-	if (s->state != OVER && http_stalled(r)) {
-		const struct err why = agent_answer_not_read();
-		failed(s, &why);
-	}
 	if (s->state != OVER)
-		agent_metrics_message(s->app->metrics,
-			&(struct agent_message_end){
-				.op = AGENT_OP_ENCRYPT, .aborted = true, .took_ns = took(s)});
+		agent_app_gone(s->app, "encrypt", AGENT_OP_ENCRYPT, took(s), http_stalled(r));
 	agent_attributes_done(&s->q.attributes);
 	agent_sealing_free(s->sealing);
 	base_buf_wipe(&s->plain);
-	base_buf_done(&s->out);
+	agent_pending_done(&s->out);
 	base_free(s);
 }
 

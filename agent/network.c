@@ -1,6 +1,7 @@
 #include "agent/network.h"
 
 #include "agent/announce.h"
+#include "agent/answer.h"
 #include "agent/app.h"
 #include "agent/endpoints.h"
 #include "agent/keeperlink.h"
@@ -74,6 +75,21 @@ void agent_app_failed(struct agent_app *app, const char *what, const struct agen
 	log_write(app->core.log, LOG_INFO, "a message failed", LOG_STR("what", base_str(what)),
 		LOG_STR("type", base_str(agent_problem_row(end->problem)->type)),
 		LOG_BOOL("aborted", end->aborted), LOG_ERR("error", err));
+}
+
+void agent_app_gone(
+	struct agent_app *app, const char *what, enum agent_op op, int64_t took_ns, bool stalled)
+{
+	const struct err why = agent_answer_not_read();
+	const struct agent_message_end end = {.op = op,
+		.problem = stalled ? agent_problem_of(&why) : AGENT_PROBLEM_NONE,
+		.aborted = true,
+		.took_ns = took_ns};
+
+	if (stalled)
+		agent_app_failed(app, what, &end, &why);
+	else
+		agent_metrics_message(app->metrics, &end);
 }
 
 /* -- the end -- */

@@ -29,22 +29,17 @@ void agent_outbound_good(struct agent_outbound *o)
 			.op = AGENT_OP_OUTBOUND, .took_ns = took(o), .bytes = o->bytes});
 }
 
-static void failed(struct agent_outbound *o, const struct err *err)
+void agent_outbound_bad(struct agent_outbound *o, const struct err *err)
 {
 	const struct agent_message_end end = {.op = AGENT_OP_OUTBOUND,
 		.problem = agent_problem_of(err),
 		.aborted = o->reply.begun,
 		.took_ns = took(o)};
 
-	over(o);
-	agent_app_failed(o->app, "outbound", &end, err);
-}
-
-void agent_outbound_bad(struct agent_outbound *o, const struct err *err)
-{
 	if (o->state == AGENT_OUTBOUND_OVER)
 		return;
-	failed(o, err);
+	over(o);
+	agent_app_failed(o->app, "outbound", &end, err);
 	if (o->reply.begun)
 		http_abort(o->r);
 	else
@@ -269,14 +264,8 @@ static void on_gone(void *ctx, struct http_request *r)
 	(void)ctx;
 	if (!o)
 		return;
-	if (o->state != AGENT_OUTBOUND_OVER && http_stalled(r)) {
-		const struct err why = agent_answer_not_read();
-		failed(o, &why);
-	}
 	if (o->state != AGENT_OUTBOUND_OVER)
-		agent_metrics_message(o->app->metrics,
-			&(struct agent_message_end){
-				.op = AGENT_OP_OUTBOUND, .aborted = true, .took_ns = took(o)});
+		agent_app_gone(o->app, "outbound", AGENT_OP_OUTBOUND, took(o), http_stalled(r));
 	over(o);
 	agent_fields_done(&o->fields);
 	base_buf_wipe(&o->plain);

@@ -8,50 +8,6 @@
 #define REFRESH_MS  100
 #define CONNECTIONS 512
 
-void agent_pending_taken(struct agent_pending *p, size_t n)
-{
-	p->at += n;
-	/* Now and then, so that moving the rest costs little. */
-	if (p->at == p->b.len || p->at >= AGENT_PROXY_PIECE) {
-		base_buf_consume(&p->b, p->at);
-		p->at = 0;
-	}
-}
-
-void agent_pending_done(struct agent_pending *p)
-{
-	base_buf_wipe(&p->b);
-	p->at = 0;
-}
-
-int agent_pending_flush(
-	struct agent_pending *p, struct http_request *r, bool *ret_clear, struct err *err)
-{
-	size_t taken = 1;
-
-	while (taken > 0 && agent_pending_len(p) > 0) {
-		const struct str s = agent_pending_str(p);
-		TRY(http_stream_write(r, s.p, s.n, &taken, err));
-		agent_pending_taken(p, taken);
-	}
-	*ret_clear = agent_pending_len(p) == 0;
-	return 0;
-}
-
-int agent_pending_send(
-	struct agent_pending *p, bool complete, uint8_t *dst, size_t cap, size_t *ret_n)
-{
-	const struct str s = agent_pending_str(p);
-	const size_t n = s.n < cap ? s.n : cap;
-
-	if (n == 0)
-		return complete ? 0 : HTTP_CALL_WAIT;
-	memcpy(dst, s.p, n);
-	agent_pending_taken(p, n);
-	*ret_n = n;
-	return 0;
-}
-
 /* -- refreshing -- */
 
 static void look(uv_timer_t *timer)

@@ -16,6 +16,7 @@
 
 #include "agent/app.h"
 #include "agent/outbound_targets.h"
+#include "agent/pending.h"
 #include "agent/proxy_fields.h"
 #include "pkg/http/client.h"
 
@@ -71,31 +72,5 @@ bool agent_proxy_idle(const struct agent_proxy *proxy);
 /* look is called soon, once. The second takes it back. */
 void agent_proxy_refresh(struct agent_proxy *proxy, struct agent_refresh *refresh);
 void agent_proxy_no_refresh(struct agent_proxy *proxy, struct agent_refresh *refresh);
-
-/* Bytes that one side made and the other did not take yet: those from at on. */
-struct agent_pending {
-	struct buf b;
-	size_t at;
-};
-static inline size_t agent_pending_len(const struct agent_pending *p)
-{
-	return p->b.len - p->at;
-}
-static inline struct str agent_pending_str(const struct agent_pending *p)
-{
-	return base_str_n(p->b.data + p->at, p->b.len - p->at);
-}
-/* n of them were taken. */
-void agent_pending_taken(struct agent_pending *p, size_t n);
-/* Wipes and frees. */
-void agent_pending_done(struct agent_pending *p);
-
-/* Writes what waits to a streamed answer; *ret_clear tells whether nothing does any more. */
-int agent_pending_flush(struct agent_pending *p, struct http_request *r, bool *ret_clear,
-	struct err *err) must_check;
-
-/* What http_call_ops.send does with them. complete: no more will come. */
-int agent_pending_send(
-	struct agent_pending *p, bool complete, uint8_t *dst, size_t cap, size_t *ret_n) must_check;
 
 #endif
