@@ -43,38 +43,6 @@ static void lease_lost(void *ctx, const char *reason)
 	agent_replica_wake(r);
 }
 
-static void emptied(void *ctx, const struct err *err)
-{
-	struct agent_replica *r = ctx;
-
-	if (err)
-		log_write(r->core->log, LOG_WARN,
-			"cannot release the lease of our former incarnation",
-			LOG_ERR("error", err));
-	agent_replica_wake(r);
-}
-
-/* Our keeper died while it led: its Lease is of no use to us unless we are alone, and the others
- * need not wait for its end. */
-static void release_former(struct agent_replica *r, struct str holder)
-{
-	const struct agent_self *self = &r->core->self;
-	char name[CRDS_NAME_MAX];
-	char prefix[CRDS_NAME_MAX + CRDS_UID_LEN + 4];
-
-	(void)snprintf(
-		prefix, sizeof(prefix), "%.*s_%.*s_", STR_FMT(self->pod), STR_FMT(self->pod_uid));
-	(void)snprintf(name, sizeof(name), CRDS_LEASE_PREFIX "%.*s", STR_FMT(self->revision));
-	if (!base_str_starts(holder, base_str(prefix)) || base_str_eq(holder, self->identity))
-		return;
-	const struct kube_lease_dead dead = {.lease = {.ns = self->ns, .name = base_str(name)},
-		.holder = holder,
-		.field_manager = AGENT_FIELD_MANAGER};
-	if (kube_lease_empty(r->core->client, &dead, emptied, r, NULL, NULL) < 0)
-		log_write(r->core->log, LOG_WARN,
-			"cannot release the lease of our former incarnation");
-}
-
 static void lease_holder(void *ctx, struct str holder, int32_t transitions)
 {
 	struct agent_replica *r = ctx;
@@ -87,7 +55,6 @@ static void lease_holder(void *ctx, struct str holder, int32_t transitions)
 		r->stats.emptied_ns = 0;
 		follow(r, false);
 	}
-	release_former(r, holder);
 	agent_replica_wake(r);
 }
 

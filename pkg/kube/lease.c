@@ -186,6 +186,7 @@ static void on_seen(rules_t *rules, state_t *s, event_t *e, struct kube_lease_ac
 static void on_written(rules_t *rules, state_t *s, event_t *e, struct kube_lease_action *a)
 {
 	const bool released = s->doing == KUBE_LEASE_RELEASE;
+	const bool was_former = is_former_self(rules, s);
 
 	s->busy = false;
 	s->failures = 0;
@@ -196,12 +197,11 @@ static void on_written(rules_t *rules, state_t *s, event_t *e, struct kube_lease
 	adopt(rules, s, e);
 	if (released) {
 		s->releasing = false;
-		/* Who was LATE already waits for the others, and must not when it is late no more.
-		 */
-		s->next_boot_ns = s->will == KUBE_LEASE_LATE
-					  ? e->boot_ns
-					  : e->boot_ns + jittered(e, rules->times.retry_ns,
-								 rules->times.retry_ns / 5);
+		/* Who gave up what it held lets the others go first. Who came back without keys
+		 * does so by its will, and must not wait when that changes: it may be alone. */
+		s->next_boot_ns = was_former ? e->boot_ns
+					     : e->boot_ns + jittered(e, rules->times.retry_ns,
+								    rules->times.retry_ns / 5);
 		return;
 	}
 	if (!is_mine(rules, s)) {
@@ -300,14 +300,16 @@ static void step_watch(
 				      e->watching ? interesting : earlier(poll, interesting)));
 }
 
-/* What we hold and do not want, or held when we lost; else only to know who holds it. */
+/* What we hold and do not want, or held when we lost, or our former incarnation held: nobody need
+ * wait for its end. Else only to know who holds it. */
 static void step_unwanted(rules_t *rules, state_t *s, event_t *e, struct kube_lease_action *a)
 {
 	const bool fresh = s->known && !s->stale;
 
 	if (fresh && !is_mine(rules, s))
 		s->releasing = false;
-	const bool due = s->releasing || (s->known && is_mine(rules, s));
+	const bool due =
+		s->releasing || (s->known && (is_mine(rules, s) || is_former_self(rules, s)));
 	if (!due && s->stopping)
 		wait_until(a, NEVER);
 	else if (e->boot_ns < s->next_boot_ns)

@@ -5,7 +5,8 @@
  * client-go candidate can contend with it. kubernetes.md 1.8. Deviations, each safe beside
  * client-go:
  * - candidates watch the Lease instead of polling it (they poll where they may not watch);
- * - the own former incarnation (same `<pod>_<podUID>_`) is replaced at once;
+ * - the own former incarnation (same `<pod>_<podUID>_`) is replaced at once, or its Lease released
+ *   by who may not contend;
  * - a holder takes any change of leaseTransitions, another holder or an empty one as loss, waits
  * one retry period and contends anew;
  * - a Lease without a duration counts as one with ours.

@@ -26,6 +26,8 @@ struct row {
 	enum err_class class;
 	double sent;
 	bool watched;
+	bool changes; /* the will, to this one */
+	enum kube_lease_will will;
 	/* wanted */
 	enum kube_lease_do act;
 	enum kube_lease_change change;
@@ -41,6 +43,7 @@ struct row {
 	.transitions = (tr), .rv = (v)
 #define GONE(t) .now = (t), .input = KUBE_LEASE_SEEN, .holder = NULL
 #define WATCHED .watched = true
+#define WILL(w) .changes = true, .will = KUBE_LEASE_##w
 #define WROTE(t, s, h, tr, v)                                                     \
 	.now = (t), .input = KUBE_LEASE_WRITTEN, .holder = (h), .duration_s = 30, \
 	.transitions = (tr), .rv = (v), .sent = (s)
@@ -114,6 +117,25 @@ static const struct scenario {
 				.acquire = true},
 			{WROTE(2.1, 2, "", 4, 8), WAITS(-2)}, {TICK(30), WAITS(-2)},
 			{TICK(62.1), ACQUIRES(5)}}},
+	{"and taken at once by who turns out to be alone", KUBE_LEASE_LATE, true, false,
+		{{TICK(1), WANT(GET)},
+			{SEEN(2, ME_2, 4, 7), WANT(RELEASE), .want_transitions = 4,
+				.acquire = true},
+			{TICK(2.05), WILL(ABSTAIN), WAITS(-1)},
+			{WROTE(2.1, 2, "", 4, 8), WAITS(-1)},
+			{TICK(2.2), WILL(CONTEND), ACQUIRES(5)}}},
+	{"abstaining, our former incarnation's is released", KUBE_LEASE_ABSTAIN, true, false,
+		{{TICK(1), WANT(GET)},
+			{SEEN(2, ME_2, 4, 7), WANT(RELEASE), .want_transitions = 4,
+				.acquire = true},
+			{WROTE(2.1, 2, "", 4, 8), WAITS(-1)},
+			{TICK(2.2), WILL(CONTEND), ACQUIRES(5)}}},
+	{"which it did itself", KUBE_LEASE_ABSTAIN, true, false,
+		{{TICK(1), WANT(GET)},
+			{SEEN(2, ME_2, 4, 7), WANT(RELEASE), .want_transitions = 4,
+				.acquire = true},
+			{FAILED(2.1, CONFLICT), WANT(GET)}, {SEEN(2.2, "", 4, 8), WAITS(-1)},
+			{TICK(2.3), WILL(CONTEND), ACQUIRES(5)}}},
 	{"another pod of a name that begins like ours is another", KUBE_LEASE_CONTEND, true, false,
 		{{TICK(1), WANT(GET)}, {SEEN(2, "me_uid-11_1", 4, 7), WAITS(32)}}},
 	{"what is ours already is kept, not acquired", KUBE_LEASE_CONTEND, true, false,
@@ -276,6 +298,8 @@ static void run(const struct scenario *s, struct kube_lease_state *state)
 		const struct kube_lease_record rec = record_of(r);
 		const struct kube_lease_event e = event_of(r, &rec, s->watching);
 		const bool held = state->held;
+		if (r->changes)
+			state->will = r->will;
 		const struct kube_lease_action a = kube_lease_step(&rules, state, &e);
 		check(s->name, i, r, &a);
 		if (a.change == KUBE_LEASE_WON && (held || !state->held))
