@@ -132,6 +132,10 @@ func apiServerAway(t *testing.T, s *shop) {
 		t.Errorf("%d of %d messages failed while the API server was away:\n%s", tr.failed, tr.sent, strings.Join(tr.errors[:min(20, len(tr.errors))], "\n"))
 	}
 	measured("messages while the API server is away", map[string]any{"sent": tr.sent, "failed": tr.failed, "again": tr.again, "slowest_ms": ms(tr.slowest)})
+	// The node controller took the silence for a dead node and marked its pods not ready. The kubelet
+	// corrects that once its watch is back: client-go waits up to a minute for it.
+	ctl(t, "restart", "kcm")
+	ctl(t, "restart", "kubelet")
 	s.whole(t, "billing", 3)
 	for _, a := range s.agents(t, "billing") {
 		opens(t, a, during)
