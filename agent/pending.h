@@ -6,8 +6,9 @@
 #include "pkg/base/buf.h"
 #include "pkg/http/http.h"
 
-#define AGENT_PENDING_AHEAD (1u << 20) /* bytes of a body that are taken before anything is read \
-					*/
+#define AGENT_PENDING_AHEAD                                                  \
+	(1u << 20) /* bytes of a body that are taken before anything is read \
+		    */
 
 /* Those from at on. May be plaintext. */
 struct agent_pending {

@@ -267,7 +267,7 @@ static void fill_times(struct agent_replica *r, struct protocol_view *v)
 	v->no_certificates = v->boot_ns < r->certless_until_ns;
 	v->unheld_since_ns = kube_lease_unheld_since(r->lease);
 	v->lease_expiry_ns = kube_lease_expiry(r->lease);
-	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns > AGENT_COUNT_GOOD_NS)
+	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns >= PROTOCOL_COUNT_GOOD_NS)
 		r->live_holders = -1;
 	v->live_holders = r->live_holders;
 }

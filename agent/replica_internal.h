@@ -13,7 +13,6 @@
 #define AGENT_GRANT_MEMORY  (64UL * 1024)
 #define AGENT_REST_FIRST_NS (100 * NS_PER_MS)
 #define AGENT_REST_MAX_NS   (10 * NS_PER_S)
-#define AGENT_COUNT_GOOD_NS (2 * NS_PER_S) /* how long a count of holders is believed */
 #define AGENT_CERTLESS_NS                                                      \
 	(600 * NS_PER_S) /* until an API server that drops them is tried again \
 			  */

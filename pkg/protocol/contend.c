@@ -39,6 +39,9 @@ bool protocol_may_contend(const struct protocol_view *v, bool *ret_count, int64_
 	const int64_t at = v->unheld_since_ns + 2 * v->lease_duration_ns;
 	if (v->boot_ns >= at)
 		return true;
+	/* Pods may be gone whose records are not collected yet. */
+	if (v->live_holders > 0)
+		lower(wake_ns, v->boot_ns + PROTOCOL_COUNT_GOOD_NS);
 	lower(wake_ns, at);
 	return false;
 }

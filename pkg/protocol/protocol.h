@@ -19,6 +19,7 @@
 #define PROTOCOL_ACTIONS_MAX       64
 #define PROTOCOL_HELD_MAX          64
 #define PROTOCOL_ACTIVATE_AFTER_NS 2000000000LL /* how long a Prepared key waits for members */
+#define PROTOCOL_COUNT_GOOD_NS     2000000000LL /* how long live_holders is believed */
 #define PROTOCOL_ROTATION_FLOOR_S  2            /* a shorter period is taken as this one */
 #define PROTOCOL_INBOX_QUIET_NS    1000000000LL /* how long an inbox key rests before it changes */
 #define PROTOCOL_CERT_S            (24 * 3600)  /* how long a sender certificate is good, at most */
