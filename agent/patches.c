@@ -80,6 +80,11 @@ int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds
 		TRY(kube_patch_add(&p, "/status/keys", STR("[]"), err));
 	TRY(crds_key_json(&row, &key, err));
 	TRY(kube_patch_add(&p, "/status/keys/-", base_buf_str(&key), err));
+	if (leader->revoked_len || leader->revocations_len) {
+		base_buf_clear(&key);
+		TRY(crds_revocations_json(leader, row.epoch, &key, err));
+		TRY(kube_patch_add(&p, "/status/revocations", base_buf_str(&key), err));
+	}
 	TRY(kube_patch_add_int(&p, "/status/epoch", row.epoch, err));
 	return kube_patch_end(&p, err);
 }

@@ -18,8 +18,9 @@
 int agent_patch_take_term(const struct crds_leader *me, struct buf *b, struct err *err) must_check;
 
 /* JSON patch on the Leader record's status: an orphaned Prepared row becomes Abandoned, `made` is
- * added as Prepared, epoch grows to its number. With `me`, who takes the term by the same write
- * over the leader that the record has; NULL: that one writes. */
+ * added as Prepared, epoch grows to its number, and who is revoked by now is noted as revoked
+ * before it. With `me`, who takes the term by the same write over the leader that the record has;
+ * NULL: that one writes. */
 int agent_patch_prepare(const struct crds_functionkey *leader, const struct crds_leader *me,
 	const struct crds_key *made, struct buf *b, struct err *err) must_check;
 

@@ -3,7 +3,8 @@
 
 #include "pkg/base/test.h"
 
-#define UID "3f9a1c07-0000-4000-8000-000000000001"
+#define UID   "3f9a1c07-0000-4000-8000-000000000001"
+#define UID_2 "4f1b3f0e-1111-4111-8111-000000000002"
 
 static struct crds_key row(int64_t epoch, enum crds_key_state state)
 {
@@ -90,6 +91,23 @@ static void test_prepare(void **state)
 		"{\"epoch\":3,\"state\":\"Prepared\"}},"
 		"{\"op\":\"add\",\"path\":\"/status/epoch\",\"value\":3}]");
 	base_buf_clear(&b);
+	struct str revoked[] = {STR(UID), STR(UID_2)};
+	struct crds_revocation before[] = {{STR(UID_2), 2}, {STR("gone from the list"), 1}};
+	r.leader.revoked = revoked;
+	r.leader.revoked_len = ARRAY_LEN(revoked);
+	r.leader.revocations = before;
+	r.leader.revocations_len = ARRAY_LEN(before);
+	assert_ok("revoked", agent_patch_prepare(&r.leader, NULL, &made, &b, err));
+	assert_body("who is revoked by now is noted, who was already stays", &b,
+		BEGIN EPOCH_2 ROW_1
+		"{\"op\":\"add\",\"path\":\"/status/keys/1/state\",\"value\":\"Abandoned\"},"
+		"{\"op\":\"add\",\"path\":\"/status/keys/-\",\"value\":"
+		"{\"epoch\":3,\"state\":\"Prepared\"}},"
+		"{\"op\":\"add\",\"path\":\"/status/revocations\",\"value\":["
+		"{\"podUID\":\"" UID "\",\"epoch\":3},{\"podUID\":\"" UID_2 "\",\"epoch\":2}]},"
+		"{\"op\":\"add\",\"path\":\"/status/epoch\",\"value\":3}]");
+	base_buf_clear(&b);
+	r.leader.revoked_len = r.leader.revocations_len = 0;
 	r.leader.keys_len = 0;
 	r.leader.epoch = 0;
 	assert_ok("first", agent_patch_prepare(&r.leader, NULL, &made, &b, err));

@@ -265,6 +265,7 @@ static void fill_times(struct agent_replica *r, struct protocol_view *v)
 	v->refused = r->refused;
 	v->refused_len = r->refused_len;
 	v->no_certificates = v->boot_ns < r->certless_until_ns;
+	v->no_revocations = r->forgetful;
 	v->unheld_since_ns = kube_lease_unheld_since(r->lease);
 	v->lease_expiry_ns = kube_lease_expiry(r->lease);
 	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns >= PROTOCOL_COUNT_GOOD_NS)

@@ -40,6 +40,7 @@ struct agent_job {
 	char pod_uid[CRDS_UID_LEN + 1]; /* of member kinds, CHECK_LEADER, and a revoking ACTIVATE */
 	char pod[CRDS_NAME_MAX + 1];    /* of the same, but CHECK_LEADER */
 	struct protocol_action action;  /* its pointers are not valid after start */
+	bool tells_revocations;         /* PREPARE, TAKE_TERM: there are some */
 	struct crds_point accepted_key; /* ACCEPT */
 	struct crds_signature accepted_grant;
 	struct kmsg_who member_who; /* GRANT: as the record said at the start */
@@ -78,6 +79,7 @@ struct agent_replica {
 	uint8_t certificate[KMSG_CERT_MAX];
 	size_t certificate_len;
 	int64_t certless_until_ns; /* boot clock */
+	bool forgetful;            /* the API server drops status.revocations */
 	char identity[CRDS_NAME_MAX + CRDS_UID_LEN +
 		      24]; /* after REINCARNATE: core's points here */
 	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
@@ -153,7 +155,7 @@ void agent_replica_note(struct agent_replica *r, const char *what, const struct 
 /* Tells people: one event on the Leader record. */
 void agent_replica_tell(struct agent_replica *r, bool warning, const char *reason,
 	const char *action, struct str note);
-/* As above, of a pod of our namespace. */
+/* As above, a warning because of a pod of our namespace; NULL: of none that is there. */
 void agent_replica_tell_of(struct agent_replica *r, const struct kube_ref *pod, const char *reason,
 	const char *action, struct str note);
 

@@ -31,6 +31,20 @@ static void made_is_written(struct agent_replica *r)
 		r->keeper.has_made = false;
 }
 
+/* To go on asking it would replace the key each time. */
+static void see_forgetful(const struct agent_job *job)
+{
+	struct agent_replica *r = job->r;
+	const struct crds_functionkey *leader = agent_records_leader(r->records);
+
+	if (!job->tells_revocations || !leader || leader->revocations_len || r->forgetful)
+		return;
+	r->forgetful = true;
+	log_write(r->core->log, LOG_WARN,
+		"the API server drops status.revocations: its definition of functionkeys is older "
+		"than this agent");
+}
+
 base_printf_like(5, 6) static void say(struct agent_replica *r, bool warning, const char *reason,
 	const char *action, const char *fmt, ...)
 {
@@ -54,18 +68,22 @@ static void tell_revoked(struct agent_replica *r, const struct agent_job *job)
 		.ns = r->core->self.ns, .name = base_str(job->pod), .uid = base_str(job->pod_uid)};
 	const bool lost = base_str_eq(base_str(a->reason), STR("KeyLost"));
 	struct err err = {0};
-	int e = base_buf_addf(&note, &err, "epoch %lld is active; epoch %lld is revoked: pod %s",
-		(long long)a->epoch, (long long)a->previous, job->pod);
+	int e = base_buf_addf(&note, &err,
+		"epoch %lld is active; epoch %lld is revoked: ", (long long)a->epoch,
+		(long long)a->previous);
 
-	if (e == 0 && a->members > 1)
-		e = base_buf_addf(
-			&note, &err, " and %zu more of spec.revoked have it", a->members - 1);
+	/* Of a pod that is gone there is the UID alone. */
+	if (e == 0 && !job->pod[0])
+		e = base_buf_addf(&note, &err, "%zu of spec.revoked may have it", a->members);
+	else if (e == 0 && a->members > 1)
+		e = base_buf_addf(&note, &err, "pod %s and %zu more of spec.revoked have it",
+			job->pod, a->members - 1);
 	else if (e == 0)
-		e = base_buf_addf(&note, &err, " of spec.revoked has it");
+		e = base_buf_addf(&note, &err, "pod %s of spec.revoked has it", job->pod);
 	if (e == 0 && lost)
 		e = base_buf_addf(&note, &err, ", and nobody else (KeyLost)");
 	if (e == 0)
-		agent_replica_tell_of(r, &pod, lost ? "KeyLost" : "KeyRevoked",
+		agent_replica_tell_of(r, job->pod[0] ? &pod : NULL, lost ? "KeyLost" : "KeyRevoked",
 			lost ? "Activate" : "Revoke", base_buf_str(&note));
 }
 
@@ -114,6 +132,7 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 	if (!err) {
 		take_answer(r, resp->body);
 		made_is_written(r);
+		see_forgetful(job);
 		told(job);
 		if (job->kind == PROTOCOL_GRANT)
 			agent_job_certified(job);
@@ -250,6 +269,9 @@ int agent_start_write(struct agent_job *job, const struct protocol_action *actio
 	/* The fence, at the last moment: the Lease may have run out since the view was made. */
 	if (!kube_lease_may_write(job->r->lease))
 		return FAIL(err, ERR_CANCELLED, "the lease is not ours any more");
+	job->tells_revocations = v->leader->revoked_len > 0 &&
+				 (action->kind == PROTOCOL_PREPARE ||
+					 (action->kind == PROTOCOL_TAKE_TERM && action->key));
 	if (action->kind == PROTOCOL_TAKE_TERM)
 		return take_term(job, action, v, err);
 	if (action->kind == PROTOCOL_PREPARE)
@@ -290,10 +312,12 @@ void agent_replica_tell(struct agent_replica *r, bool warning, const char *reaso
 void agent_replica_tell_of(struct agent_replica *r, const struct kube_ref *pod, const char *reason,
 	const char *action, struct str note)
 {
-	emit(r, (struct kube_event){.related_resource = &crds_pods,
-			.related = *pod,
-			.type = KUBE_EVENT_WARNING,
-			.reason = reason,
-			.action = action,
-			.note = note});
+	struct kube_event event = {
+		.type = KUBE_EVENT_WARNING, .reason = reason, .action = action, .note = note};
+
+	if (pod) {
+		event.related_resource = &crds_pods;
+		event.related = *pod;
+	}
+	emit(r, event);
 }

@@ -247,6 +247,22 @@ int crds_key_json(const struct crds_key *key, struct buf *b, struct err *err)
 	return write_key(&w, key, err);
 }
 
+int crds_revocations_json(
+	const struct crds_functionkey *leader, int64_t epoch, struct buf *b, struct err *err)
+{
+	struct kube_writer w = kube_writer(b);
+
+	TRY(kube_write_list(&w, err));
+	for (size_t i = 0; i < leader->revoked_len; i++) {
+		const struct crds_revocation *old =
+			crds_revocation_find(leader, leader->revoked[i]);
+		const struct crds_revocation row = {
+			.pod_uid = leader->revoked[i], .epoch = old ? old->epoch : epoch};
+		TRY(write_object(&w, &crds_shape_revocation, &row, "/", err));
+	}
+	return kube_write_end(&w, err);
+}
+
 int crds_keys_json(const struct crds_key *keys, size_t n, struct buf *b, struct err *err)
 {
 	struct kube_writer w = kube_writer(b);

@@ -108,6 +108,13 @@ static const struct crds_field opened_fields[] = {
 };
 
 #undef AT
+#define AT(member) .offset = offsetof(struct crds_revocation, member)
+static const struct crds_field revocation_fields[] = {
+	{"/podUID", .kind = CRDS_UID, NEED(BOTH), AT(pod_uid)},
+	{"/epoch", .kind = CRDS_ID, NEED(BOTH), AT(epoch)},
+};
+
+#undef AT
 #define AT(member) .offset = offsetof(struct crds_condition, member)
 static const struct crds_field condition_fields[] = {
 	{"/type", TEXT(316), NEED(BOTH), AT(type)},
@@ -126,6 +133,7 @@ const struct crds_shape crds_shape_root = SHAPE(root_fields, struct crds_functio
 const struct crds_shape crds_shape_key = SHAPE(key_fields, struct crds_key);
 const struct crds_shape crds_shape_grant = SHAPE(grant_fields, struct crds_grant);
 static const struct crds_shape shape_opened = SHAPE(opened_fields, struct crds_opened_epoch);
+const struct crds_shape crds_shape_revocation = SHAPE(revocation_fields, struct crds_revocation);
 static const struct crds_shape shape_condition = SHAPE(condition_fields, struct crds_condition);
 static const struct crds_shape shape_uid = SHAPE(uid_fields, struct str);
 
@@ -141,6 +149,8 @@ const struct crds_list crds_lists[CRDS_LISTS] = {
 		.shape = &shape_condition},
 	{"/spec/revoked", CRDS_REVOKED_MAX, INTO(revoked, revoked_len), .shape = &shape_uid,
 		.texts = true},
+	{"/status/revocations", CRDS_REVOKED_MAX, INTO(revocations, revocations_len),
+		.shape = &crds_shape_revocation},
 };
 
 int crds_word_value(const char *const *words, struct str s)

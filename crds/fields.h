@@ -54,11 +54,12 @@ struct crds_list {
 	const struct crds_shape *shape;
 };
 
-#define CRDS_LISTS 5
+#define CRDS_LISTS 6
 
 extern const struct crds_shape crds_shape_root; /* into struct crds_functionkey */
 extern const struct crds_shape crds_shape_key;
 extern const struct crds_shape crds_shape_grant;
+extern const struct crds_shape crds_shape_revocation;
 extern const struct crds_list crds_lists[CRDS_LISTS];
 
 /* Seconds from "30s", "90m", "24h" (the CRD's pattern), and back. INVALID. */

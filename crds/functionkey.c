@@ -59,6 +59,15 @@ bool crds_opened(const struct crds_functionkey *member, int64_t epoch)
 	return false;
 }
 
+const struct crds_revocation *crds_revocation_find(
+	const struct crds_functionkey *leader, struct str pod_uid)
+{
+	for (size_t i = 0; i < leader->revocations_len; i++)
+		if (base_str_eq(leader->revocations[i].pod_uid, pod_uid))
+			return &leader->revocations[i];
+	return NULL;
+}
+
 bool crds_revoked(const struct crds_functionkey *leader, struct str pod_uid)
 {
 	for (size_t i = 0; i < leader->revoked_len; i++)

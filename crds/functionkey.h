@@ -121,6 +121,12 @@ struct crds_opened_epoch {
 	struct crds_fingerprint fingerprint;
 };
 
+/* One row of status.revocations of a Leader record. */
+struct crds_revocation {
+	struct str pod_uid; /* of spec.revoked */
+	int64_t epoch;      /* keys from this one on were made since */
+};
+
 enum crds_condition_status { CRDS_UNKNOWN = 0, CRDS_TRUE, CRDS_FALSE };
 
 struct crds_condition {
@@ -168,6 +174,8 @@ struct crds_functionkey {
 	struct crds_leader leader;
 	struct crds_key *keys; /* by epoch, ascending; at most CRDS_KEYS_MAX */
 	size_t keys_len;
+	struct crds_revocation *revocations; /* at most CRDS_REVOKED_MAX */
+	size_t revocations_len;
 	int64_t members_total, members_ready;
 	/* status, Member */
 	struct crds_grant *grants; /* at most CRDS_KEYS_MAX */
@@ -199,6 +207,9 @@ const struct crds_grant *crds_grant_find(const struct crds_functionkey *member, 
 bool crds_opened(const struct crds_functionkey *member, int64_t epoch);
 /* Whether the pod is on the revision's list of revoked ones. */
 bool crds_revoked(const struct crds_functionkey *leader, struct str pod_uid);
+/* NULL: its keys were not replaced yet. */
+const struct crds_revocation *crds_revocation_find(
+	const struct crds_functionkey *leader, struct str pod_uid);
 const struct crds_condition *crds_condition_find(
 	const struct crds_functionkey *fk, struct str type);
 
@@ -213,6 +224,10 @@ int crds_leader_json(const struct crds_functionkey *leader, struct buf *b, struc
 int crds_leader_status_json(const struct crds_leader *leader, struct buf *b, struct err *err)
 	must_check;
 int crds_key_json(const struct crds_key *key, struct buf *b, struct err *err) must_check;
+/* status.revocations once epoch is recorded: as it is, and epoch for who is new in spec.revoked.
+ * Rows of who is not revoked any more are left out. */
+int crds_revocations_json(const struct crds_functionkey *leader, int64_t epoch, struct buf *b,
+	struct err *err) must_check;
 int crds_keys_json(const struct crds_key *keys, size_t n, struct buf *b, struct err *err)
 	must_check;
 int crds_grant_json(const struct crds_grant *grant, struct buf *b, struct err *err) must_check;

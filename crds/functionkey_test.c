@@ -229,6 +229,15 @@ static const struct {
 		"/spec/revoked"},
 	{"revoked is empty text", TEST_LEADER(",\"revoked\":[\"\"]", ""), ERR_INVALID,
 		"/spec/revoked"},
+	{"revocation of no UID",
+		TEST_LEADER("", "\"revocations\":[{\"podUID\":\"x\",\"epoch\":1}]"), ERR_INVALID,
+		"/status/revocations/podUID"},
+	{"revocation without an epoch",
+		TEST_LEADER("", "\"revocations\":[{\"podUID\":\"" TEST_UID "\"}]"), ERR_INVALID,
+		"/status/revocations/epoch is missing"},
+	{"revocation in epoch 0",
+		TEST_LEADER("", "\"revocations\":[{\"podUID\":\"" TEST_UID "\",\"epoch\":0}]"),
+		ERR_INVALID, "/status/revocations/epoch"},
 	{"trailing bytes", TEST_LEADER("", "") "x", ERR_INVALID, ""},
 };
 
@@ -274,6 +283,8 @@ static void test_too_many(void **state)
 		CRDS_CONDITIONS_MAX + 1);
 	refuse_many("revoked", "{\"x\":{\"y\":[]},\"spec\":{\"revoked\":[", "\"" TEST_UID "\"",
 		CRDS_REVOKED_MAX + 1);
+	refuse_many("revocations", "{\"status\":{\"revocations\":[",
+		"{\"podUID\":\"" TEST_UID "\",\"epoch\":1}", CRDS_REVOKED_MAX + 1);
 
 	_cleanup_(base_buf_done) struct buf b = base_buf(CRDS_OBJECT_MAX + 1);
 	uint8_t *p = NULL;

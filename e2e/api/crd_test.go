@@ -255,6 +255,11 @@ func TestLeaderRecord(t *testing.T) {
 			write{what: "too many epochs", spec: kit.Map{"retention": kit.Map{"maxEpochs": 13}}, says: "maxEpochs"},
 			write{what: "revoked twice", spec: kit.Map{"revoked": []any{uidA, uidA}}, says: "Duplicate"},
 			write{what: "revoked no UID", spec: kit.Map{"revoked": []any{"r-a"}}, says: "revoked"})},
+		{"revocations", after(
+			write{what: "set", status: kit.Map{"revocations": []any{kit.Map{"podUID": uidA, "epoch": 2}}}},
+			write{what: "twice", status: kit.Map{"revocations": []any{kit.Map{"podUID": uidA, "epoch": 2}, kit.Map{"podUID": uidA, "epoch": 1}}}, says: "Duplicate"},
+			write{what: "no UID", status: kit.Map{"revocations": []any{kit.Map{"podUID": "r-a", "epoch": 2}}}, says: "podUID"},
+			write{what: "no epoch", status: kit.Map{"revocations": []any{kit.Map{"podUID": uidA}}}, says: "epoch: Required"})},
 		{"erasing before its time", after(
 			write{what: "activate 2", status: kit.Map{"activeEpoch": 2, "keys": keys(key(1, "Retired"), key(2, "Active"))}},
 			write{what: "the active epoch", spec: kit.Map{"eraseThrough": 2}, says: "eraseThrough is below the active epoch"},
@@ -326,6 +331,7 @@ func TestMemberRecord(t *testing.T) {
 		{"opened by an incarnation to come", []write{{what: "3", status: opened(3), says: "said by an incarnation that exists"}}},
 		{"kfrag too long", []write{{what: "2049", status: kit.Map{"reEncryptionKeys": keys(kit.With(kit.Grant(1, "r-a", 1, 2), kit.Map{"kfrag": strings.Repeat("A", 2049)}))}, says: "2048"}}},
 		{"kfrag no base64", []write{{what: "<>", status: kit.Map{"reEncryptionKeys": keys(kit.With(kit.Grant(1, "r-a", 1, 2), kit.Map{"kfrag": "<>"}))}, says: "kfrag"}}},
+		{"revocations in a Member record", []write{{what: "add", status: kit.Map{"revocations": []any{kit.Map{"podUID": uidA, "epoch": 1}}}, says: "belong to a Leader"}}},
 		{"certificate too long", []write{{what: "1028", status: kit.Map{"certificate": kit.With(kit.Certificate("r-a", 1, 2), kit.Map{"certificate": strings.Repeat("A", 1028)})}, says: "1024"}}},
 		{"certificate no base64", []write{{what: "<>", status: kit.Map{"certificate": kit.With(kit.Certificate("r-a", 1, 2), kit.Map{"certificate": "<>"})}, says: "certificate"}}},
 		{"certificate without issuer", []write{{what: "none", status: kit.Map{"certificate": kit.With(kit.Certificate("r-a", 1, 2), kit.Map{"issuer": nil})}, says: "issuer"}}},

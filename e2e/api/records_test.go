@@ -22,6 +22,7 @@ const (
 	controllerOnly = "created and changed by the controller alone"
 	onlyReplicas   = "written by replicas alone"
 	namesItself    = "names itself"
+	withItsKey     = "written with the first key that is made after it"
 	neverForItself = "never for itself"
 )
 
@@ -213,7 +214,14 @@ func TestWhoMayWriteKeys(t *testing.T) {
 				return err
 			}, "cannot be removed"})
 	}
+	over := func(pod *corev1.Pod, epoch int64) kit.Map { return kit.Map{"podUID": w.uid(pod), "epoch": epoch} }
+	for name, as := range map[string]*kit.Cluster{"the controller": w.controller, "the administrator": w.c} {
+		rows = append(rows, attempt{"a revocation noted by " + name, merge(as, kit.Map{"revocations": []any{over(w.b, 1)}}), onlyReplicas})
+	}
 	rows = append(rows, []attempt{
+		{"a revocation noted of a key that is there", merge(w.asA, kit.Map{"revocations": []any{over(w.b, 1)}}), withItsKey},
+		{"one of that key beside the next", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.b, 1)}})), withItsKey},
+		{"the own one, with the next", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.b, 2), over(w.a, 2)}})), withItsKey},
 		{"another named as leader", merge(w.asA, kit.Map{"leader": w.leads(w.b, 2)}), namesItself},
 		{"the own name with another's UID", merge(w.asA, kit.Map{"leader": kit.With(w.leads(w.a, 2), kit.Map{"podUID": w.uid(w.b)})}), namesItself},
 		{"a key under another's name", merge(w.asA, keyOf(w.b.Name, 1)), "carries the writer's pod"},
@@ -222,12 +230,14 @@ func TestWhoMayWriteKeys(t *testing.T) {
 		{"conditions by the leader", merge(w.asA, condition), "are the controller's"},
 		{"a pod of another revision takes the term", merge(w.asStranger, kit.Map{"leader": w.leads(w.stranger, 2)}), notOfRevision},
 		{"counts and conditions by the controller", merge(w.controller, kit.With(counts, condition)), ""},
-		{"a key by the leader", merge(w.asA, next), ""},
+		{"a key by the leader, and who was revoked before", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.b, 2)}})), ""},
 		// CEL sees one object: whether B holds the Lease is checked by members
 		{"B takes the term", merge(w.asB, kit.Map{"leader": w.leads(w.b, 2)}), ""},
 		{"late write of the deposed leader, as itself", merge(w.asA, kit.Map{"leader": w.leads(w.a, 1)}), "a new leader needs a higher term"},
 		{"late write of the deposed leader", merge(w.asA, kit.Map{"keys": keys(w.key(1, "Retired"), w.key(2, "Prepared"))}), namesItself},
-		{"B abandons A's key and adds its own", merge(w.asB, kit.Map{"epoch": 3, "keys": keys(w.key(1, "Active"), w.key(2, "Abandoned"), kit.Key(3, "Prepared", w.b.Name, 2))}), ""},
+		{"B abandons A's key and adds its own", merge(w.asB, kit.Map{"epoch": 3, "keys": keys(w.key(1, "Active"), w.key(2, "Abandoned"), kit.Key(3, "Prepared", w.b.Name, 2)), "revocations": []any{over(w.b, 2), over(w.a, 3)}}), ""},
+		{"and takes revocations away", merge(w.asB, kit.Map{"revocations": nil}), ""},
+		{"its own is not put back", merge(w.asB, kit.Map{"revocations": []any{over(w.b, 2)}}), withItsKey},
 	}...)
 	runAttempts(t, rows)
 }

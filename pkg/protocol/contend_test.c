@@ -82,7 +82,7 @@ static void test_who_contends(void **state)
 		if (contend_rows[i].no_record)
 			s.v.own = NULL;
 		if (contend_rows[i].revoked)
-			s.leader.revoked[s.leader.revoked_len++] = STR("me");
+			take_out(&s, "me");
 		if (contend_rows[i].no_holder)
 			s.leader.conditions[s.leader.conditions_len++] = (struct crds_condition){
 				.type = STR("NoHolder"), .status = CRDS_TRUE};

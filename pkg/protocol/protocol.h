@@ -88,6 +88,7 @@ struct protocol_view {
 	/* for the leader: all Member records of the revision but our own */
 	bool members_synced;
 	bool no_certificates; /* the API server does not keep them: its definition is older */
+	bool no_revocations;  /* the same */
 	const struct protocol_member *members;
 	size_t members_len;
 	int64_t prepared_since_ns; /* boot clock at which the Prepared key was first seen; 0: none
@@ -190,14 +191,17 @@ int64_t protocol_rotation_due_ns(const struct protocol_view *v, const struct crd
 /* True if this replica is revoked: it neither leads nor contends nor writes, but for saying so. */
 bool protocol_revoked(const struct protocol_view *v);
 
-/* Members that were revoked since and may hold the secret of a key. */
+/* Pods that were revoked since and may hold the secret of a key. */
 struct protocol_exposure {
-	const struct crds_functionkey *first; /* NULL: nobody */
+	const struct crds_functionkey
+		*first; /* Member record of one of them; NULL: there is none */
 	size_t n;
 };
 
-/* Those that this key was granted to, or that opened or made it, as the Member records say that are
- * there. */
+/* Every revoked pod, until status.revocations says that the key was made since: a pod that is gone
+ * may have held it, and one that was captured may have changed its own record before it was
+ * revoked. Also those that this key was granted to, or that opened or made it, as Member records
+ * say. */
 struct protocol_exposure protocol_exposed(
 	const struct protocol_view *v, const struct crds_key *key);
 

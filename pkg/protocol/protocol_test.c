@@ -199,7 +199,8 @@ static void prepared_new_member_does_not_count(struct scene *s)
 static void prepared_revoked_does_not_count(struct scene *s)
 {
 	prepared_waits(s);
-	s->leader.revoked[s->leader.revoked_len++] = STR("x");
+	take_out(s, "x");
+	noted(s, "x", 2);
 }
 
 static void prepared_after_a_dead_leader(struct scene *s)
@@ -231,7 +232,8 @@ static void member_refused(struct scene *s)
 static void member_revoked(struct scene *s)
 {
 	(void)add_member(s, "x", PROTOCOL_CHECKED);
-	s->leader.revoked[s->leader.revoked_len++] = STR("x");
+	take_out(s, "x");
+	noted(s, "x", 1);
 }
 
 static void member_of_another_revision(struct scene *s)
@@ -343,7 +345,7 @@ static void certificate_of_a_revoked_leader(struct scene *s)
 static void certificate_for_nobody(struct scene *s)
 {
 	certificate_missing(s);
-	s->leader.revoked[s->leader.revoked_len++] = STR("x");
+	take_out(s, "x");
 }
 
 static void own_certificate_missing(struct scene *s)

@@ -70,15 +70,34 @@ static bool has_key(const struct crds_functionkey *member, const struct crds_key
 	return key->leader_pod.n != 0 && base_str_eq(member->pod, key->leader_pod);
 }
 
+static const struct crds_functionkey *member_of(const struct protocol_view *v, struct str pod_uid)
+{
+	for (size_t i = 0; i < v->members_len; i++)
+		if (base_str_eq(v->members[i].record->pod_uid, pod_uid))
+			return v->members[i].record;
+	return NULL;
+}
+
+/* An API server that does not keep revocations would have a key replaced for ever. */
+static bool made_since(
+	const struct protocol_view *v, struct str pod_uid, const struct crds_key *key)
+{
+	const struct crds_revocation *r = crds_revocation_find(v->leader, pod_uid);
+
+	return r ? key->epoch >= r->epoch : v->no_revocations;
+}
+
 struct protocol_exposure protocol_exposed(const struct protocol_view *v, const struct crds_key *key)
 {
 	struct protocol_exposure e = {0};
 
-	for (size_t i = 0; i < v->members_len; i++) {
-		const struct crds_functionkey *r = v->members[i].record;
-		if (!crds_revoked(v->leader, r->pod_uid) || !has_key(r, key))
+	for (size_t i = 0; i < v->leader->revoked_len; i++) {
+		const struct str uid = v->leader->revoked[i];
+		const struct crds_functionkey *r = member_of(v, uid);
+		if (made_since(v, uid, key) && !(r && has_key(r, key)))
 			continue;
-		if (e.n++ == 0)
+		e.n++;
+		if (!e.first)
 			e.first = r;
 	}
 	return e;

@@ -2,11 +2,6 @@
  * as in protocol_test.c. */
 #include "pkg/protocol/test_steps.h"
 
-static void take_out(struct scene *s, const char *uid)
-{
-	s->leader.revoked[s->leader.revoked_len++] = base_str(uid);
-}
-
 static void granted(struct crds_functionkey *r, int64_t epoch)
 {
 	r->grants[r->grants_len++] = (struct crds_grant){.epoch = epoch,
@@ -102,21 +97,65 @@ static void revoked_who_made_it(struct scene *s)
 	take_out(s, "x");
 }
 
-static void revoked_who_never_got_it(struct scene *s)
+static void revoked_who_says_nothing(struct scene *s)
 {
 	(void)add_member(s, "x", PROTOCOL_CHECKED);
 	take_out(s, "x");
 }
 
-static void revoked_whose_grant_is_of_another_key(struct scene *s)
-{
-	revoked_who_was_granted(s);
-	s->others[0].grants[0].from = fingerprint(point('z', 1));
-}
-
 static void revoked_and_gone(struct scene *s)
 {
 	take_out(s, "x");
+}
+
+static void revoked_and_noted_of_the_next(struct scene *s)
+{
+	revoked_and_gone(s);
+	noted(s, "x", 2);
+}
+
+static void another_was_noted(struct scene *s)
+{
+	revoked_and_gone(s);
+	noted(s, "y", 1);
+}
+
+static void nobody_notes(struct scene *s)
+{
+	revoked_and_gone(s);
+	s->v.no_revocations = true;
+}
+
+static void nobody_notes_but_it_has_it(struct scene *s)
+{
+	revoked_who_opened(s);
+	s->v.no_revocations = true;
+}
+
+/* From here on the Active key was made since. */
+static void noted_and_gone(struct scene *s)
+{
+	revoked_and_gone(s);
+	noted(s, "x", 1);
+}
+
+static void noted_and_let_in_and_taken_out_again(struct scene *s)
+{
+	revoked_who_was_granted(s);
+	noted(s, "x", 1);
+}
+
+static void revoked_who_never_got_it(struct scene *s)
+{
+	revoked_who_says_nothing(s);
+	noted(s, "x", 1);
+}
+
+static void revoked_whose_grant_is_of_another_key(struct scene *s)
+{
+	revoked_who_was_granted(s);
+	noted(s, "x", 1);
+	s->others[0].grants[0].from = fingerprint(point('z', 1));
 }
 
 static void revoked_who_says_what_is_to_come(struct scene *s)
@@ -136,6 +175,7 @@ static void renewed_long_after_a_revocation(struct scene *s)
 static void next_is_prepared(struct scene *s)
 {
 	revoked_who_opened(s);
+	noted(s, "x", 2);
 	add_key(s, 2, CRDS_PREPARED, 3);
 	hold(s, 2);
 	opened(&s->own, 2);
@@ -145,6 +185,12 @@ static void next_was_granted_before(struct scene *s)
 {
 	next_is_prepared(s);
 	granted(&s->others[0], 2);
+}
+
+static void next_was_made_before(struct scene *s)
+{
+	next_is_prepared(s);
+	s->leader.revocations_len = 0;
 }
 
 static void revoked_between_prepare_and_activate(struct scene *s)
@@ -213,9 +259,22 @@ static const struct step_row rows[] = {
 		.epoch = 2, .reason = "Revoked"},
 	{"what it made, too", revoked_who_made_it, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
 		.reason = "Revoked"},
+	{"whatever its record says", revoked_who_says_nothing, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Revoked"},
+	{"or if it is gone", revoked_and_gone, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Revoked"},
+	{"until a key was made since", revoked_and_noted_of_the_next, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 2, .reason = "Revoked"},
+	{"for this one", another_was_noted, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Revoked"},
+	{"once", noted_and_gone, {NONE}},
+	{"not for ever where it is not noted", nobody_notes, {NONE}},
+	{"but what it has", nobody_notes_but_it_has_it, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Revoked"},
+	{"and what it got since", noted_and_let_in_and_taken_out_again, {PROTOCOL_KEEPER_EPOCH},
+		.epoch = 2, .reason = "Revoked"},
 	{"not what it never got", revoked_who_never_got_it, {NONE}},
 	{"nor what was granted of another key", revoked_whose_grant_is_of_another_key, {NONE}},
-	{"nor for one that is gone", revoked_and_gone, {NONE}},
 	{"nor by its word on another key", revoked_who_says_what_is_to_come, {NONE}},
 	{"a later renewal is one", renewed_long_after_a_revocation, {PROTOCOL_KEEPER_EPOCH},
 		.epoch = 2, .reason = "Rotated"},
@@ -223,6 +282,8 @@ static const struct step_row rows[] = {
 		.reason = "Revoked"},
 	{"but is abandoned if it has it", next_was_granted_before, {PROTOCOL_KEEPER_EPOCH},
 		.epoch = 3, .reason = "Revoked"},
+	{"or was made before", next_was_made_before, {PROTOCOL_KEEPER_EPOCH}, .epoch = 3,
+		.reason = "Revoked"},
 	{"even if it has that only", revoked_between_prepare_and_activate, {PROTOCOL_KEEPER_EPOCH},
 		.epoch = 3, .reason = "Revoked"},
 	{"who lost the key says that first", lost_and_revoked, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
@@ -239,7 +300,7 @@ static void test_steps(void **state)
 	run_steps(rows, ARRAY_LEN(rows));
 }
 
-static void test_all_that_it_holds_is_revoked(void **state)
+static void test_all_that_it_may_hold_is_revoked(void **state)
 {
 	static struct scene s;
 	static struct protocol_plan plan;
@@ -256,12 +317,14 @@ static void test_all_that_it_holds_is_revoked(void **state)
 	opened(add_member(&s, "x", PROTOCOL_CHECKED), 2);
 	opened(&s.others[0], 3);
 	take_out(&s, "x");
+	noted(&s, "x", 4);
 	protocol_lead(&s.v, &plan);
 	assert_int_equal(plan.actions_len, 1);
 	assert_int_equal(plan.actions[0].kind, PROTOCOL_ACTIVATE);
 	assert_int_equal(plan.actions[0].state, CRDS_REVOKED);
-	assert_int_equal(plan.actions[0].epochs_len, 1);
-	assert_int_equal(plan.actions[0].epochs[0], 2);
+	assert_int_equal(plan.actions[0].epochs_len, 2);
+	assert_int_equal(plan.actions[0].epochs[0], 1);
+	assert_int_equal(plan.actions[0].epochs[1], 2);
 	assert_ptr_equal(plan.actions[0].member, &s.others[0]);
 	assert_int_equal(plan.actions[0].members, 1);
 }
@@ -273,14 +336,18 @@ static void test_activation_names_who_was_revoked(void **state)
 		const char *name;
 		bool holds[3]; /* each of three members has opened the Active key … */
 		bool out[3];   /* … and is revoked */
+		bool gone;     /* and one more that is gone */
 		int first;     /* -1: nobody is named */
 		size_t n;
 	} rows_[] = {
-		{"nobody is revoked", {true, true, true}, {false, false, false}, -1, 0},
-		{"one without the key is", {false, true, true}, {true, false, false}, -1, 0},
-		{"one with the key is", {true, true, true}, {false, true, false}, 1, 1},
-		{"two are", {true, true, true}, {false, true, true}, 1, 2},
-		{"two are, of which one had it", {false, false, true}, {true, false, true}, 2, 1},
+		{"nobody is revoked", {true, true, true}, {false, false, false}, false, -1, 0},
+		{"one with the key is", {true, true, true}, {false, true, false}, false, 1, 1},
+		{"one that does not say it is", {false, true, true}, {true, false, false}, false, 0,
+			1},
+		{"two are", {true, true, true}, {false, true, true}, false, 1, 2},
+		{"one that is gone is", {true, true, true}, {false, false, false}, true, -1, 1},
+		{"one that is there is named", {true, true, true}, {false, true, false}, true, 1,
+			2},
 	};
 	static const char *const uids[] = {"x", "y", "z"};
 
@@ -298,8 +365,14 @@ static void test_activation_names_who_was_revoked(void **state)
 				opened(r, 1);
 			if (rows_[i].holds[j] && !rows_[i].out[j])
 				opened(r, 2);
-			if (rows_[i].out[j])
-				take_out(&s, uids[j]);
+			if (!rows_[i].out[j])
+				continue;
+			take_out(&s, uids[j]);
+			noted(&s, uids[j], 2);
+		}
+		if (rows_[i].gone) {
+			take_out(&s, "gone");
+			noted(&s, "gone", 2);
 		}
 		protocol_lead(&s.v, &plan);
 		const struct protocol_action *a = &plan.actions[0];
@@ -360,7 +433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_all_that_it_holds_is_revoked),
+		cmocka_unit_test(test_all_that_it_may_hold_is_revoked),
 		cmocka_unit_test(test_activation_names_who_was_revoked),
 		cmocka_unit_test(test_a_revoked_replica_is_not_ready),
 		cmocka_unit_test(test_rotations_are_spread),

@@ -16,7 +16,8 @@ struct scene {
 	struct crds_grant grants[5][CRDS_KEYS_MAX];
 	struct crds_opened_epoch opened[5][CRDS_KEYS_MAX];
 	struct crds_condition conditions[2][2];
-	struct str revoked[2];
+	struct str revoked[4];
+	struct crds_revocation revocations[4];
 	struct protocol_member members[4];
 	struct protocol_view v;
 };
@@ -69,6 +70,18 @@ static inline void opened(struct crds_functionkey *r, int64_t epoch)
 		.epoch = epoch, .fingerprint = fingerprint(point('a', epoch))};
 }
 
+static inline void take_out(struct scene *s, const char *uid)
+{
+	s->leader.revoked[s->leader.revoked_len++] = base_str(uid);
+}
+
+/* Keys from this epoch on were made since. */
+static inline void noted(struct scene *s, const char *uid, int64_t epoch)
+{
+	s->leader.revocations[s->leader.revocations_len++] =
+		(struct crds_revocation){.pod_uid = base_str(uid), .epoch = epoch};
+}
+
 static inline void lead_in(struct scene *s, const char *uid, int64_t term)
 {
 	s->leader.has_leader = true;
@@ -114,6 +127,7 @@ static inline void settled(struct scene *s)
 		.retention_max_epochs = 12,
 		.keys = s->keys,
 		.revoked = s->revoked,
+		.revocations = s->revocations,
 		.conditions = s->conditions[0]};
 	s->own = (struct crds_functionkey){.role = CRDS_MEMBER,
 		.revision = STR("orders-1"),
