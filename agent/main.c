@@ -94,18 +94,9 @@ static int supervise(int argc, char **argv)
 static __attribute__((noinline)) bool prepare(int argc, char **argv, int *ret_status)
 {
 	struct agent_options options = {0};
-	struct err err = {0};
-	int first = 0;
 
-	if (!base_options_start(&agent_options_network, argc, argv, &options, &first, ret_status)) {
-		*ret_status = *ret_status == 2 ? AGENT_SUPERVISOR_USAGE : *ret_status;
+	if (!agent_options_read(argc, argv, &options, ret_status))
 		return false;
-	}
-	if (agent_options_complete(&options, &err) < 0) {
-		say(err.msg);
-		*ret_status = AGENT_SUPERVISOR_USAGE;
-		return false;
-	}
 	if (options.peer_fd == 0)
 		hold_peer_port(options.peer_address);
 	return true;

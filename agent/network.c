@@ -417,22 +417,6 @@ static void finish(struct network *n)
 	app->core.log = base_log_free(app->core.log);
 }
 
-static bool read_options(int argc, char **argv, struct agent_options *options, int *ret_status)
-{
-	struct err err = {0};
-	int first = 0;
-
-	if (!base_options_start(&agent_options_network, argc, argv, options, &first, ret_status)) {
-		*ret_status = *ret_status == 2 ? AGENT_SUPERVISOR_USAGE : *ret_status;
-		return false;
-	}
-	if (agent_options_complete(options, &err) == 0)
-		return true;
-	(void)fprintf(stderr, "functionkey-network: %s\n", err.msg);
-	*ret_status = AGENT_SUPERVISOR_USAGE;
-	return false;
-}
-
 int agent_network_run(int argc, char **argv)
 {
 	struct network n = {.app = {.starting = "The agent is starting."},
@@ -442,7 +426,7 @@ int agent_network_run(int argc, char **argv)
 	struct agent_core *core = &n.app.core;
 	struct err err = {0};
 
-	if (!read_options(argc, argv, &n.app.options, &n.status))
+	if (!agent_options_read(argc, argv, &n.app.options, &n.status))
 		return n.status;
 	shut_in();
 	agent_room_init(&n.app.room, AGENT_ROOM_MAX);

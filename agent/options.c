@@ -2,6 +2,7 @@
 
 #include "agent/outbound_targets.h"
 #include "agent/report.h"
+#include "agent/supervisor.h"
 #include "crds/endpoint.h"
 #include "pkg/base/env.h"
 #include "pkg/base/log.h"
@@ -219,4 +220,20 @@ int agent_options_complete(struct agent_options *o, struct err *err)
 	if (!o->function[0])
 		TRY(crds_function_key(base_str(o->pod), o->function, err));
 	return 0;
+}
+
+bool agent_options_read(int argc, char **argv, struct agent_options *o, int *ret_status)
+{
+	struct err err = {0};
+	int first = 0;
+
+	if (!base_options_start(&agent_options_network, argc, argv, o, &first, ret_status)) {
+		*ret_status = *ret_status == 2 ? AGENT_SUPERVISOR_USAGE : *ret_status;
+		return false;
+	}
+	if (agent_options_complete(o, &err) == 0)
+		return true;
+	(void)fprintf(stderr, "%s: %s\n", agent_options_network.program, err.msg);
+	*ret_status = AGENT_SUPERVISOR_USAGE;
+	return false;
 }

@@ -52,4 +52,8 @@ uint16_t agent_options_inbound(const struct agent_options *o);
  * address of outbound. INVALID. */
 int agent_options_complete(struct agent_options *o, struct err *err) must_check;
 
+/* Reads the command line and completes it. False: what there is to say is said, and *ret_status is
+ * the status to exit with, AGENT_SUPERVISOR_USAGE for what is wrong. */
+bool agent_options_read(int argc, char **argv, struct agent_options *o, int *ret_status);
+
 #endif
