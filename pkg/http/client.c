@@ -139,7 +139,6 @@ static int end_head(struct http_call *call, struct err *err)
 	(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200) {
 		call->lengths = 0;
-		call->closes = false;
 		return 0;
 	}
 	call->headed = true;
@@ -188,8 +187,10 @@ static int take_line(struct http_call *call, struct str line, struct err *err)
 {
 	if (line.n > HTTP_LINE_MAX)
 		return FAIL(err, ERR_TOO_LARGE, "a header line of %zu bytes", line.n);
-	if (!call->headed && base_str_starts(line, STR("HTTP/")))
+	if (!call->headed && base_str_starts(line, STR("HTTP/"))) {
+		call->closes = base_str_starts(line, STR("HTTP/1.0 "));
 		return 0;
+	}
 	if (!base_str_ends(line, STR("\r\n")))
 		return FAIL(err, ERR_INVALID, "a header line of the answer has no CRLF");
 	line = base_str_sub(line, 0, line.n - 2);

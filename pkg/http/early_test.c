@@ -201,6 +201,8 @@ static const struct row rows[] = {
 		"HTTP/1.1 103 Hm\r\n" CLOSE "\r\n" NO CLOSE "Content-Length: 2\r\n\r\nno", 413,
 		"no", true},
 	{"answered, and closes", OK_ CLOSE "Content-Length: 2\r\n\r\nhi", 200, "hi", true},
+	{"answered by a peer that always closes", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+		200, "hi", true},
 	{"close is one of some words", OK_ "Connection: a , Close\r\nContent-Length: 2\r\n\r\nhi",
 		200, "hi", true},
 	{"refused, but cut", NO CLOSE "Content-Length: 9\r\n\r\nno", 0, "", false},

@@ -151,7 +151,7 @@ bool http_stream_ended(const struct http_request *r);
 /* Everything was handed to the kernel, or nothing ever will be. */
 bool http_stream_done(const struct http_request *r);
 /* No byte went out for that long. */
-bool http_stream_stuck(const struct http_request *r, int64_t now, int64_t limit);
+bool http_stream_stuck(struct http_request *r, int64_t now, int64_t limit);
 /* With the request: the handle closes later. */
 void http_stream_free(struct http_request *r);
 

@@ -59,7 +59,7 @@ static bool peer_left(const struct http_conn *conn)
 }
 
 /* A client that sends all of its request before it reads: neither side would ever go on. */
-static bool stalled(const struct http_request *r, int64_t now, const struct http_limits *limits)
+static bool stalled(struct http_request *r, int64_t now, const struct http_limits *limits)
 {
 	return r && r->phase == HTTP_BODY && r->suspended &&
 	       http_stream_stuck(r, now, limits->stall_ns);
@@ -68,7 +68,7 @@ static bool stalled(const struct http_request *r, int64_t now, const struct http
 static bool overdue(const struct http_conn *conn, int64_t now)
 {
 	const struct http_limits *limits = &conn->s->limits;
-	const struct http_request *r = conn->request;
+	struct http_request *r = conn->request;
 
 	if (!r)
 		return conn->s->draining || now - conn->quiet_ns > limits->idle_ns;

@@ -2,6 +2,8 @@
 #include "pkg/http/impl.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #define HEAD_MAX ((size_t)2 * HTTP_OWN_MAX + 1024)
@@ -16,6 +18,7 @@ struct http_stream {
 	bool ended, failed;
 	bool starved; /* the handler was refused bytes and waits for writable */
 	int64_t moved_ns;
+	int queued; /* bytes that the kernel still had for the client, at the last look */
 };
 
 static size_t pending(const struct http_stream *st)
@@ -203,6 +206,7 @@ static int send_chunk(struct http_stream *st, const void *p, size_t n, struct er
 	char tail[] = "\r\n";
 	struct iovec iov[] = {
 		{head, (size_t)len}, {(union read_only){p}.as, n}, {tail, sizeof(tail) - 1}};
+	const bool waited = pending(st) > 0;
 	ssize_t sent = 0;
 
 	if (st->r->may_send)
@@ -220,6 +224,8 @@ static int send_chunk(struct http_stream *st, const void *p, size_t n, struct er
 	}
 	if (pending(st) > 0 && st->r->may_send)
 		want_writable(st, true);
+	if (!waited && pending(st) > 0)
+		st->moved_ns = http_now(st->r->conn->s);
 	return 0;
 }
 
@@ -315,9 +321,25 @@ bool http_stream_done(const struct http_request *r)
 	return r->stream->failed || (r->stream->ended && pending(r->stream) == 0);
 }
 
-bool http_stream_stuck(const struct http_request *r, int64_t now, int64_t limit)
+/* A socket is writable again when much of its buffer is free: a slow client reads on long before.
+ */
+static void see_reading(struct http_stream *st, int64_t now)
 {
-	return r->stream && pending(r->stream) > 0 && now - r->stream->moved_ns > limit;
+	int queued = 0;
+
+	if (ioctl(st->r->conn->fd, SIOCOUTQ, &queued) != 0)
+		return;
+	if (queued < st->queued)
+		st->moved_ns = now;
+	st->queued = queued;
+}
+
+bool http_stream_stuck(struct http_request *r, int64_t now, int64_t limit)
+{
+	if (!r->stream || pending(r->stream) == 0)
+		return false;
+	see_reading(r->stream, now);
+	return now - r->stream->moved_ns > limit;
 }
 
 static void on_closed(uv_handle_t *handle)
