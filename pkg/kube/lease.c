@@ -95,6 +95,12 @@ int64_t kube_lease_state_expiry(
 	return state->known && state->have && state->seen.holder[0] ? expiry(rules, state) : 0;
 }
 
+bool kube_lease_state_ours(
+	const struct kube_lease_rules *rules, const struct kube_lease_state *state)
+{
+	return is_mine(rules, state) || is_former_self(rules, state);
+}
+
 bool kube_lease_state_may_write(
 	const struct kube_lease_rules *rules, const struct kube_lease_state *state, int64_t boot_ns)
 {
@@ -186,7 +192,6 @@ static void on_seen(rules_t *rules, state_t *s, event_t *e, struct kube_lease_ac
 static void on_written(rules_t *rules, state_t *s, event_t *e, struct kube_lease_action *a)
 {
 	const bool released = s->doing == KUBE_LEASE_RELEASE;
-	const bool was_former = is_former_self(rules, s);
 
 	s->busy = false;
 	s->failures = 0;
@@ -199,9 +204,10 @@ static void on_written(rules_t *rules, state_t *s, event_t *e, struct kube_lease
 		s->releasing = false;
 		/* Who gave up what it held lets the others go first. Who came back without keys
 		 * does so by its will, and must not wait when that changes: it may be alone. */
-		s->next_boot_ns = was_former ? e->boot_ns
-					     : e->boot_ns + jittered(e, rules->times.retry_ns,
-								    rules->times.retry_ns / 5);
+		s->next_boot_ns = s->released_former
+					  ? e->boot_ns
+					  : e->boot_ns + jittered(e, rules->times.retry_ns,
+								 rules->times.retry_ns / 5);
 		return;
 	}
 	if (!is_mine(rules, s)) {
@@ -267,6 +273,7 @@ static void write_as(rules_t *rules, state_t *s, struct kube_lease_action *a, bo
 		.transitions = acquire && s->have && t < INT32_MAX ? t + 1 : t,
 	};
 	a->acquire = acquire || release;
+	s->released_former = release && is_former_self(rules, s);
 	if (!release)
 		memcpy(a->record.holder, rules->identity, sizeof(rules->identity));
 	if (s->have)
@@ -308,8 +315,7 @@ static void step_unwanted(rules_t *rules, state_t *s, event_t *e, struct kube_le
 
 	if (fresh && !is_mine(rules, s))
 		s->releasing = false;
-	const bool due =
-		s->releasing || (s->known && (is_mine(rules, s) || is_former_self(rules, s)));
+	const bool due = s->releasing || (s->known && kube_lease_state_ours(rules, s));
 	if (!due && s->stopping)
 		wait_until(a, NEVER);
 	else if (e->boot_ns < s->next_boot_ns)

@@ -102,8 +102,9 @@ struct kube_lease_state {
 	bool stale; /* look before the next write: what is seen may not be so any more */
 	bool held;  /* we lead */
 	bool stopping;
-	bool busy;      /* a request is in flight: doing */
-	bool releasing; /* the release of what we held is still to do */
+	bool busy;            /* a request is in flight: doing */
+	bool releasing;       /* the release of what we held is still to do */
+	bool released_former; /* the last write: of what our former incarnation held */
 	enum kube_lease_do doing;
 	enum kube_lease_will will;
 	unsigned failures;       /* in a row */
@@ -122,6 +123,10 @@ int kube_lease_rules_check(struct kube_lease_rules *rules, struct err *err) must
 /* One step. Never fails; no input is a surprise. */
 struct kube_lease_action kube_lease_step(const struct kube_lease_rules *rules,
 	struct kube_lease_state *state, const struct kube_lease_event *event);
+
+/* We hold it, or our former incarnation does. */
+bool kube_lease_state_ours(
+	const struct kube_lease_rules *rules, const struct kube_lease_state *state);
 
 /* The fence, for a state. */
 bool kube_lease_state_may_write(const struct kube_lease_rules *rules,

@@ -158,7 +158,7 @@ static void report(struct kube_lease *l, const struct kube_lease_action *a)
 static void finish_release(struct kube_lease *l)
 {
 	const bool over = !l->state.held && !l->state.busy && !l->state.releasing &&
-			  !(l->state.have && !strcmp(l->state.seen.holder, l->rules.identity));
+			  !kube_lease_state_ours(&l->rules, &l->state);
 
 	if (l->closing || !l->released || !l->state.stopping ||
 		(!over && kube_lease_now(l) < l->release_until_ns))
@@ -189,7 +189,8 @@ void kube_lease_feed(struct kube_lease *l, struct kube_lease_event event)
 	}
 	report(l, &a);
 	tell_holder(l);
-	if (l->handler.on_seen && l->doc && event.input != KUBE_LEASE_TICK && !l->closing)
+	const bool seen = event.input == KUBE_LEASE_SEEN || event.input == KUBE_LEASE_WRITTEN;
+	if (l->handler.on_seen && l->doc && seen && !l->closing)
 		l->handler.on_seen(l->ctx);
 	finish_release(l);
 	kube_lease_rearm(l);
