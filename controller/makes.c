@@ -116,10 +116,11 @@ int controller_start_seeing_off(struct controller_job *job, const struct control
 		.name = v->lease->meta.name,
 		.body = base_buf_str(&b),
 		.field_manager = CONTROLLER_FIELD_MANAGER};
-	job->state->told_ns = v->boot_ns;
-	log_write(job->r->core->log, LOG_INFO, "told a leader that its pod is being deleted",
-		LOG_STR("key", base_str(job->key)), LOG_STR("holder", v->lease->holder));
 	TRY(controller_job_write(job, &request, err));
+	job->state->told_ns = v->boot_ns;
+	job->undo_ns = &job->state->told_ns;
+	log_write(job->r->core->log, LOG_INFO, "tells a leader that its pod is being deleted",
+		LOG_STR("key", base_str(job->key)), LOG_STR("holder", v->lease->holder));
 	return 1;
 }
 

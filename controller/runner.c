@@ -4,7 +4,8 @@
 #include "pkg/base/alloc.h"
 #include "pkg/base/log.h"
 
-#define JOBS_MAX 32 /* writes at once */
+#define JOBS_MAX      32             /* writes at once */
+#define STATUS_LAG_NS (5 * NS_PER_S) /* how long a cache may be behind our own write */
 
 static void run(uv_timer_t *timer);
 
@@ -105,11 +106,14 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 			job->state->status_rv[0] = 0;
 		kube_kind_free(&controller_meta_kind, object);
 	}
-	if (err && job->state)
-		job->state->slice_ns = job->state->told_ns = 0;
+	/* Nobody writes at the same time: an answer that is still awaited is this one. */
+	if (err && job->state && job->state->status_rv[0] == '?')
+		job->state->status_rv[0] = 0;
 	/* Gone meanwhile: the caches will tell. */
 	if (err && err->class == ERR_NOT_FOUND)
 		err = NULL;
+	if (err && job->undo_ns)
+		*job->undo_ns = 0;
 	controller_job_end(job, err);
 }
 
@@ -174,6 +178,7 @@ static int write_endpoints(struct controller_job *job, const struct controller_v
 		const struct str text = controller_slice_said(v, plan->remove_endpoints, said);
 		TRY(base_str_copy(text, job->state->slice_said, sizeof(said), "slice", err));
 		job->state->slice_ns = v->boot_ns;
+		job->undo_ns = &job->state->slice_ns;
 	}
 	return controller_job_write(job, &request, err);
 }
@@ -185,7 +190,7 @@ static bool status_lags(const struct controller_state *s, const struct controlle
 {
 	int order = 0;
 
-	if (!s->status_rv[0] || v->boot_ns - s->status_ns > 5 * NS_PER_S)
+	if (!s->status_rv[0] || v->boot_ns - s->status_ns >= STATUS_LAG_NS)
 		return false;
 	return s->status_rv[0] == '?' ||
 	       (kube_rv_cmp(v->leader->meta.rv, base_str(s->status_rv), &order, NULL) == 0 &&
@@ -226,6 +231,8 @@ static int start(struct controller_job *job, const struct controller_view *v,
 		const int r = write_status(job, v, plan, err);
 		return r < 0 ? r : 1;
 	}
+	if (plan->write_status)
+		*wake_ns = s->status_ns + STATUS_LAG_NS;
 	if (plan->create_service || plan->write_slice)
 		return start_endpoints(job, v, plan, wake_ns, err);
 	return plan->adopt ? controller_start_adopt(job, v, plan, err) : 0;

@@ -47,7 +47,8 @@ struct controller_job {
 	char holder[KUBE_LEASE_HOLDER_MAX + 1];
 	char pod[300], pod_uid[64];
 	enum controller_evidence evidence;
-	int64_t term; /* of the leader whose Lease is emptied */
+	int64_t term;     /* of the leader whose Lease is emptied */
+	int64_t *undo_ns; /* of state, when it was written: 0 again if it was not; NULL: none */
 };
 
 struct controller_runner {
