@@ -16,7 +16,7 @@ struct decrypting {
 	struct agent_app *app;
 	struct http_request *r;
 	struct agent_opening *opening;
-	struct agent_guest guest; /* of the room for large whole messages */
+	struct agent_guest guest; /* of the room for what is held */
 	uint64_t taken;           /* bytes of the message */
 	struct err refused;       /* why it is refused; told when the body, or enough of it, came */
 	bool waits;               /* for the key: no body is taken */

@@ -30,7 +30,7 @@ struct sealing {
 	enum state state;
 	bool ended; /* the body was complete while recipients were sought */
 	struct agent_senders_waiter waiter;
-	struct agent_guest guest; /* of the room for large bodies that are held */
+	struct agent_guest guest; /* of the room for what is held */
 	struct err refused;       /* why; told when the body, or enough of it, came */
 	uint64_t dropped;         /* bytes of it meanwhile */
 	struct agent_encrypt_asked q;

@@ -268,9 +268,12 @@ static void fill_times(struct agent_replica *r, struct protocol_view *v)
 	v->no_revocations = r->forgetful;
 	v->unheld_since_ns = kube_lease_unheld_since(r->lease);
 	v->lease_expiry_ns = kube_lease_expiry(r->lease);
-	if (v->unheld_since_ns == 0 || v->boot_ns - r->counted_ns >= PROTOCOL_COUNT_GOOD_NS)
+	if (v->unheld_since_ns == 0)
+		r->count_good_ns = 0;
+	if (v->unheld_since_ns == 0 || v->boot_ns >= r->count_again_ns)
 		r->live_holders = -1;
 	v->live_holders = r->live_holders;
+	v->count_again_ns = r->count_again_ns;
 }
 
 void agent_replica_view(struct agent_replica *r, struct protocol_view *v)

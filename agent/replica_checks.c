@@ -116,6 +116,16 @@ static int count_all(struct count *count, struct str list, struct err *err)
 	return kube_frame_end(&frame, err);
 }
 
+/* Longer each time: all who have no keys list the members while the Lease is free. */
+static void believe_count(struct agent_replica *r)
+{
+	const int64_t longer = r->count_good_ns ? r->count_good_ns * 2 : AGENT_COUNT_FIRST_NS;
+
+	r->count_good_ns = longer < AGENT_COUNT_MAX_NS ? longer : AGENT_COUNT_MAX_NS;
+	r->count_again_ns = base_boot_ns(&r->core->env) + r->count_good_ns +
+			    base_jitter(&r->core->env, 0, r->count_good_ns / 2);
+}
+
 static void got_members(void *ctx, const struct kube_response *resp, const struct err *err)
 {
 	struct agent_job *job = ctx;
@@ -130,7 +140,7 @@ static void got_members(void *ctx, const struct kube_response *resp, const struc
 			return;
 		}
 		r->live_holders = count.n;
-		r->counted_ns = base_boot_ns(&r->core->env);
+		believe_count(r);
 		log_write(r->core->log, LOG_INFO, "counted replicas that can open the active key",
 			LOG_INT("holders", count.n));
 	}

@@ -12,7 +12,10 @@
 #define AGENT_JOBS_MAX      32
 #define AGENT_GRANT_MEMORY  (64UL * 1024)
 #define AGENT_REST_FIRST_NS (100 * NS_PER_MS)
-#define AGENT_REST_MAX_NS   (10 * NS_PER_S)
+/* How long a count of those who can open the active key is believed: doubled each time. */
+#define AGENT_COUNT_FIRST_NS (2 * NS_PER_S)
+#define AGENT_COUNT_MAX_NS   (16 * NS_PER_S)
+#define AGENT_REST_MAX_NS    (10 * NS_PER_S)
 #define AGENT_CERTLESS_NS                                                      \
 	(600 * NS_PER_S) /* until an API server that drops them is tried again \
 			  */
@@ -82,7 +85,9 @@ struct agent_replica {
 	bool forgetful;            /* the API server drops status.revocations */
 	char identity[CRDS_NAME_MAX + CRDS_UID_LEN +
 		      24]; /* after REINCARNATE: core's points here */
-	int64_t counted_ns, inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
+	/* how long a count is believed, longer each time; boot clock of its end */
+	int64_t count_good_ns, count_again_ns;
+	int64_t inbox_used_ns, prepared_since_ns, prepared_epoch, kicked_ns;
 	unsigned kicked; /* reads that kicks have asked for, and that are not answered yet */
 	bool draining;
 	bool leaving; /* the Lease says that our pod is being deleted */

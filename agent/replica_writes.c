@@ -10,16 +10,31 @@
 
 #include <stdarg.h>
 
-static void take_answer(struct agent_replica *r, struct str body)
+/* To go on asking it would replace the key each time. */
+static void see_forgetful(const struct agent_job *job, const struct crds_functionkey *fk)
+{
+	struct agent_replica *r = job->r;
+
+	if (!job->tells_revocations || fk->revocations_len || r->forgetful)
+		return;
+	r->forgetful = true;
+	log_write(r->core->log, LOG_WARN,
+		"the API server drops status.revocations: its definition of functionkeys is older "
+		"than this agent");
+}
+
+static void take_answer(const struct agent_job *job, struct str body)
 {
 	struct crds_functionkey *fk = NULL;
 	struct err err = {0};
 
-	if (crds_functionkey_decode(body, &fk, &err) == 0)
-		agent_records_put(r->records, fk);
-	else
-		log_write(r->core->log, LOG_WARN, "the API server's answer is not a FunctionKey",
-			LOG_ERR("error", &err));
+	if (crds_functionkey_decode(body, &fk, &err) < 0) {
+		log_write(job->r->core->log, LOG_WARN,
+			"the API server's answer is not a FunctionKey", LOG_ERR("error", &err));
+		return;
+	}
+	see_forgetful(job, fk);
+	agent_records_put(job->r->records, fk);
 }
 
 /* The row that was made is in the record now, or another row of its number is. */
@@ -29,20 +44,6 @@ static void made_is_written(struct agent_replica *r)
 
 	if (r->keeper.has_made && leader && crds_key_find(leader, r->keeper.made.epoch))
 		r->keeper.has_made = false;
-}
-
-/* To go on asking it would replace the key each time. */
-static void see_forgetful(const struct agent_job *job)
-{
-	struct agent_replica *r = job->r;
-	const struct crds_functionkey *leader = agent_records_leader(r->records);
-
-	if (!job->tells_revocations || !leader || leader->revocations_len || r->forgetful)
-		return;
-	r->forgetful = true;
-	log_write(r->core->log, LOG_WARN,
-		"the API server drops status.revocations: its definition of functionkeys is older "
-		"than this agent");
 }
 
 base_printf_like(5, 6) static void say(struct agent_replica *r, bool warning, const char *reason,
@@ -130,9 +131,8 @@ static void written(void *ctx, const struct kube_response *resp, const struct er
 	if (err && err->class == ERR_NOT_FOUND)
 		agent_records_forget(r->records, base_str(job->subject));
 	if (!err) {
-		take_answer(r, resp->body);
+		take_answer(job, resp->body);
 		made_is_written(r);
-		see_forgetful(job);
 		told(job);
 		if (job->kind == PROTOCOL_GRANT)
 			agent_job_certified(job);
@@ -166,7 +166,7 @@ static void got_own(void *ctx, const struct kube_response *resp, const struct er
 	struct agent_job *job = ctx;
 
 	if (!err) {
-		take_answer(job->r, resp->body);
+		take_answer(job, resp->body);
 		agent_replica_kick_leader(job->r);
 	}
 	agent_job_end(job, err);

@@ -1,5 +1,5 @@
-/* Room for large messages that are held as a whole: bounded for all of them together, in the order
- * in which they ask. Layer: agent, pure.
+/* Room for large messages that are held as a whole, and for what is taken of streams before it is
+ * read: bounded for all of them together, in the order in which they ask. Layer: agent, pure.
  */
 #ifndef AGENT_ROOM_H
 #define AGENT_ROOM_H

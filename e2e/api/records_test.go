@@ -215,12 +215,16 @@ func TestWhoMayWriteKeys(t *testing.T) {
 			}, "cannot be removed"})
 	}
 	over := func(pod *corev1.Pod, epoch int64) kit.Map { return kit.Map{"podUID": w.uid(pod), "epoch": epoch} }
+	// In a namespace that did not opt in the policy on revoked pods keeps out of it.
+	must(t, change(t, w.controller, w.ns, revision, "merge", "spec", kit.Map{"revoked": []any{w.uid(w.a), w.uid(w.b)}}))
 	for name, as := range map[string]*kit.Cluster{"the controller": w.controller, "the administrator": w.c} {
 		rows = append(rows, attempt{"a revocation noted by " + name, merge(as, kit.Map{"revocations": []any{over(w.b, 1)}}), onlyReplicas})
 	}
 	rows = append(rows, []attempt{
 		{"a revocation noted of a key that is there", merge(w.asA, kit.Map{"revocations": []any{over(w.b, 1)}}), withItsKey},
 		{"one of that key beside the next", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.b, 1)}})), withItsKey},
+		{"one without a key", merge(w.asA, kit.Map{"epoch": 2, "revocations": []any{over(w.b, 2)}}), withItsKey},
+		{"one of a pod that is not revoked", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.stranger, 2)}})), withItsKey},
 		{"the own one, with the next", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.b, 2), over(w.a, 2)}})), withItsKey},
 		{"another named as leader", merge(w.asA, kit.Map{"leader": w.leads(w.b, 2)}), namesItself},
 		{"the own name with another's UID", merge(w.asA, kit.Map{"leader": kit.With(w.leads(w.a, 2), kit.Map{"podUID": w.uid(w.b)})}), namesItself},

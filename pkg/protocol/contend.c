@@ -41,7 +41,7 @@ bool protocol_may_contend(const struct protocol_view *v, bool *ret_count, int64_
 		return true;
 	/* Pods may be gone whose records are not collected yet. */
 	if (v->live_holders > 0)
-		lower(wake_ns, v->boot_ns + PROTOCOL_COUNT_GOOD_NS);
+		lower(wake_ns, v->count_again_ns);
 	lower(wake_ns, at);
 	return false;
 }

@@ -69,6 +69,7 @@ static void test_who_contends(void **state)
 		s.v.draining = contend_rows[i].draining;
 		s.own.identity = point('d', contend_rows[i].identity);
 		s.v.live_holders = contend_rows[i].live_holders;
+		s.v.count_again_ns = s.v.boot_ns + 2 * SECOND;
 		s.v.unheld_since_ns = contend_rows[i].unheld_s
 					      ? s.v.boot_ns - contend_rows[i].unheld_s * SECOND
 					      : 0;

@@ -84,7 +84,8 @@ static bool refused(const struct protocol_view *v, const struct protocol_member 
 		!base_str_eq(m->record->revision, v->revision) || m->record->role != CRDS_MEMBER ||
 		base_str_eq(m->record->pod_uid, v->pod_uid))
 		return true;
-	return crds_revoked(v->leader, m->record->pod_uid);
+	return crds_revoked(v->leader, m->record->pod_uid) ||
+	       crds_revocation_find(v->leader, m->record->pod_uid);
 }
 
 static size_t lacking(const struct protocol_view *v, const struct crds_functionkey *member,

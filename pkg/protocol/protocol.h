@@ -19,7 +19,6 @@
 #define PROTOCOL_ACTIONS_MAX       64
 #define PROTOCOL_HELD_MAX          64
 #define PROTOCOL_ACTIVATE_AFTER_NS 2000000000LL /* how long a Prepared key waits for members */
-#define PROTOCOL_COUNT_GOOD_NS     2000000000LL /* how long live_holders is believed */
 #define PROTOCOL_ROTATION_FLOOR_S  2            /* a shorter period is taken as this one */
 #define PROTOCOL_INBOX_QUIET_NS    1000000000LL /* how long an inbox key rests before it changes */
 #define PROTOCOL_CERT_S            (24 * 3600)  /* how long a sender certificate is good, at most */
@@ -96,6 +95,7 @@ struct protocol_view {
 	/* for who would contend without keys: replicas whose records say that they can open the
 	 * active key; -1: nobody has asked yet */
 	int live_holders;
+	int64_t count_again_ns; /* boot clock at which live_holders is not believed any more */
 	/* boot clock of the last grant that the keeper took or refused; 0: the inbox is unused. In
 	 * the future while refusals repeat. */
 	int64_t inbox_used_ns;

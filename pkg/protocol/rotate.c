@@ -70,12 +70,20 @@ static bool has_key(const struct crds_functionkey *member, const struct crds_key
 	return key->leader_pod.n != 0 && base_str_eq(member->pod, key->leader_pod);
 }
 
-static const struct crds_functionkey *member_of(const struct protocol_view *v, struct str pod_uid)
+/* The Member record of a pod, by preference one that has the key; NULL: none is there. */
+static const struct crds_functionkey *member_of(const struct protocol_view *v, struct str pod_uid,
+	const struct crds_key *key, bool *ret_has)
 {
-	for (size_t i = 0; i < v->members_len; i++)
-		if (base_str_eq(v->members[i].record->pod_uid, pod_uid))
-			return v->members[i].record;
-	return NULL;
+	const struct crds_functionkey *found = NULL;
+
+	for (size_t i = 0; i < v->members_len && !*ret_has; i++) {
+		const struct crds_functionkey *r = v->members[i].record;
+		if (!base_str_eq(r->pod_uid, pod_uid))
+			continue;
+		found = r;
+		*ret_has = has_key(r, key);
+	}
+	return found;
 }
 
 /* An API server that does not keep revocations would have a key replaced for ever. */
@@ -93,14 +101,27 @@ struct protocol_exposure protocol_exposed(const struct protocol_view *v, const s
 
 	for (size_t i = 0; i < v->leader->revoked_len; i++) {
 		const struct str uid = v->leader->revoked[i];
-		const struct crds_functionkey *r = member_of(v, uid);
-		if (made_since(v, uid, key) && !(r && has_key(r, key)))
+		bool has = false;
+		const struct crds_functionkey *r = member_of(v, uid, key, &has);
+		if (made_since(v, uid, key) && !has)
 			continue;
 		e.n++;
 		if (!e.first)
 			e.first = r;
 	}
 	return e;
+}
+
+/* Who was taken off the list gets keys again from the next one on: the one that is there counts as
+ * out of its reach, and the row that says so goes with the write that adds a key. */
+static bool lets_in(const struct protocol_view *v)
+{
+	for (size_t i = 0; i < v->members_len; i++) {
+		const struct str uid = v->members[i].record->pod_uid;
+		if (crds_revocation_find(v->leader, uid) && !crds_revoked(v->leader, uid))
+			return true;
+	}
+	return false;
 }
 
 const char *protocol_why_new_epoch(
@@ -114,7 +135,7 @@ const char *protocol_why_new_epoch(
 		return "KeyLost";
 	if (protocol_exposed(v, active).n)
 		return "Revoked";
-	if (v->leader->rotation_after_epoch >= active->epoch)
+	if (v->leader->rotation_after_epoch >= active->epoch || lets_in(v))
 		return "Rotated";
 	if (v->leader->on_leader_change == CRDS_NEW_EPOCH && active->term < term && has_room(v))
 		return "LeaderChanged";

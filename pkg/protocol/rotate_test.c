@@ -145,6 +145,25 @@ static void noted_and_let_in_and_taken_out_again(struct scene *s)
 	noted(s, "x", 1);
 }
 
+static void noted_and_let_in(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	noted(s, "x", 1);
+}
+
+static void let_in_and_the_next_is_made(struct scene *s)
+{
+	(void)add_member(s, "x", PROTOCOL_CHECKED);
+	noted(s, "x", 1);
+	s->v.keeper.has_made = true;
+	s->v.keeper.made = (struct crds_key){.epoch = 2, .term = 3, .key = point('a', 2)};
+}
+
+static void let_in_but_gone(struct scene *s)
+{
+	noted(s, "x", 1);
+}
+
 static void revoked_who_never_got_it(struct scene *s)
 {
 	revoked_who_says_nothing(s);
@@ -271,6 +290,11 @@ static const struct step_row rows[] = {
 	{"not for ever where it is not noted", nobody_notes, {NONE}},
 	{"but what it has", nobody_notes_but_it_has_it, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
 		.reason = "Revoked"},
+	{"who is let in gets the next key", noted_and_let_in, {PROTOCOL_KEEPER_EPOCH}, .epoch = 2,
+		.reason = "Rotated"},
+	{"and not this one", let_in_and_the_next_is_made, {PROTOCOL_PREPARE}, .epoch = 2,
+		.reason = "Rotated"},
+	{"if it is there", let_in_but_gone, {NONE}},
 	{"and what it got since", noted_and_let_in_and_taken_out_again, {PROTOCOL_KEEPER_EPOCH},
 		.epoch = 2, .reason = "Revoked"},
 	{"not what it never got", revoked_who_never_got_it, {NONE}},
