@@ -108,7 +108,7 @@ void kube_client_recheck_writes(struct kube_client *client);
 struct kube_stats {
 	uint64_t requests[KUBE_CLASS_COUNT][KUBE_VERB_COUNT][KUBE_CODES]; /* by class, verb, code */
 	uint64_t retries[KUBE_CLASS_COUNT];
-	uint64_t throttled;    /* waits for the bucket of class API */
+	uint64_t throttled;    /* calls of class API that waited, for the bucket or a connection */
 	uint64_t throttled_ns; /* their sum */
 	uint64_t bytes_in;
 	uint64_t in_flight;

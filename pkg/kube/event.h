@@ -29,8 +29,8 @@ struct kube_events_options {
 int kube_events_new(struct kube_client *client, const struct kube_events_options *options,
 	struct kube_events **ret_events, struct err *err) must_check;
 
-/* Gives up what was not yet sent. NULL is fine. Returns NULL. Memory goes when the loop has closed
- * a handle: run it once more. */
+/* Gives up what was not yet sent: also what was told less than half a second ago. NULL is fine.
+ * Returns NULL. Memory goes when the loop has closed a handle: run it once more. */
 struct kube_events *kube_events_free(struct kube_events *events);
 CLEANUP_FREE(struct kube_events, kube_events_free);
 

@@ -28,7 +28,7 @@ struct kube_series {
 	uint64_t count, written_count; /* 0 written: not there yet */
 	int64_t last_ns, written_ns;
 	int64_t last_wall_ns;
-	int64_t next_ns; /* after a failed write: not before */
+	int64_t next_ns; /* not before: others first, and after a failed write later */
 	unsigned tries;
 	bool failed; /* refused: never written again */
 };
