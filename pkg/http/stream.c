@@ -206,7 +206,6 @@ static int send_chunk(struct http_stream *st, const void *p, size_t n, struct er
 	char tail[] = "\r\n";
 	struct iovec iov[] = {
 		{head, (size_t)len}, {(union read_only){p}.as, n}, {tail, sizeof(tail) - 1}};
-	const bool waited = pending(st) > 0;
 	ssize_t sent = 0;
 
 	if (st->r->may_send)
@@ -215,7 +214,7 @@ static int send_chunk(struct http_stream *st, const void *p, size_t n, struct er
 		fail(st);
 		return FAIL(err, ERR_CANCELLED, "the client is gone");
 	}
-	if (sent > 0)
+	if (sent > 0 || pending(st) == 0)
 		st->moved_ns = http_now(st->r->conn->s);
 	const int r = keep(st, iov, ARRAY_LEN(iov), (size_t)sent, err);
 	if (r < 0) {
@@ -224,8 +223,6 @@ static int send_chunk(struct http_stream *st, const void *p, size_t n, struct er
 	}
 	if (pending(st) > 0 && st->r->may_send)
 		want_writable(st, true);
-	if (!waited && pending(st) > 0)
-		st->moved_ns = http_now(st->r->conn->s);
 	return 0;
 }
 
