@@ -39,6 +39,12 @@ static void leader_drains(struct sim_world *w)
 	sim_replica_drain(leader_of(w));
 }
 
+/* Its pod is deleted: the controller sees that before the kubelet tells the agent. */
+static void leader_leaves(struct sim_world *w)
+{
+	sim_replica_see_off(leader_of(w));
+}
+
 /* The Lease; term and key; grants; what is opened; active. Where nobody else is ready, nothing
  * needs to be granted. */
 static const struct {
@@ -52,6 +58,7 @@ static const struct {
 	{"a leader dies and ten are left", 11, leader_dies, 5},
 
 	{"a leader drains, three with it", 3, leader_drains, 5},
+	{"a leader's pod is deleted, three with it", 3, leader_leaves, 6},
 };
 
 static int count(const char *name, int replicas, void (*change)(struct sim_world *w), uint64_t seed)
