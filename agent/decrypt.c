@@ -8,9 +8,9 @@
 
 #define VERIFIED  "Functionkey-Verified"
 #define OUTER_MAX (AGENT_EVENT_AROUND_MAX + AGENT_EVENT_BASE64(ENVELOPE_MESSAGE_MAX))
-/* A whole message; or what is taken ahead of a stream, and a piece and the end behind it. */
 #define TAKE_ROOM ENVELOPE_OUT_ROOM(AGENT_CHUNK_MAX)
-#define OUT_MAX   (ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX + 2 * TAKE_ROOM)
+/* A whole message; or what is taken ahead of a stream, and a piece and the end behind it. */
+#define OUT_MAX (ENVELOPE_WHOLE_MAX + ENVELOPE_SENDER_EXTRA_MAX + 2 * TAKE_ROOM)
 
 struct decrypting {
 	struct agent_app *app;
