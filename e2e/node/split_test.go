@@ -38,6 +38,7 @@ func TestSplit(t *testing.T) {
 	s.create(t, orders)
 	s.whole(t, "orders", 2)
 	s.ready(t, map[string]int{"blue": 2, "green": 3})
+	s.routed(t, 5)
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T, *shop, *gate)
@@ -108,13 +109,39 @@ func (s *shop) ready(t testing.TB, versions map[string]int) {
 	}
 }
 
+// routed waits until the Service leads to so many pods. Kubernetes does that in its own time: its
+// controller tries again after a second, and then two, where its cache was behind, and what was sent to an
+// address that nobody knew yet is never answered.
+func (s *shop) routed(t *testing.T, n int) {
+	t.Helper()
+	until(t, time.Minute, fmt.Sprintf("the Service has %d pods", n), func(ctx context.Context) error {
+		list, err := s.Kube.DiscoveryV1().EndpointSlices(s.NS).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=billing"})
+		if err != nil {
+			return err
+		}
+		ready := 0
+		for _, slice := range list.Items {
+			for _, e := range slice.Endpoints {
+				if e.Conditions.Ready == nil || *e.Conditions.Ready {
+					ready++
+				}
+			}
+		}
+		if ready != n {
+			err = fmt.Errorf("there are %d", ready)
+		}
+		return err
+	})
+	must(t, s.Send(kit.Context(t), "routed", 1, 0))
+	must(t, s.Settled(kit.Context(t), time.Minute))
+}
+
 // flawless wants each message sent once, and opened once, with no error on the way that a function saw.
 func flawless(t *testing.T, totals story.Totals) {
 	t.Helper()
 	t.Log(totals, totals.ByReplica)
-	if totals.Lost != 0 || totals.Refused != 0 || totals.Twice != 0 || totals.Opened != totals.Sent || len(totals.Again) != 0 {
-		t.Errorf("%v, %d opened twice, %d tried again:\n%s", totals, totals.Twice, len(totals.Again),
-			strings.Join(append(totals.Missing, totals.Again...)[:min(20, len(totals.Missing)+len(totals.Again))], "\n"))
+	if bad := append(totals.Missing, totals.Again...); len(bad) != 0 || totals.Twice != 0 || totals.Opened != totals.Sent {
+		t.Errorf("%v, %d opened twice, %d tried again:\n%s", totals, totals.Twice, len(totals.Again), strings.Join(bad[:min(20, len(bad))], "\n"))
 	}
 }
 
