@@ -86,16 +86,6 @@ static bool is_of(const struct crds_functionkey *record, struct str function)
 	       base_str_eq(record->label_function, function);
 }
 
-static bool without_holder(const struct crds_functionkey *record)
-{
-	const struct crds_condition *c = crds_condition_find(record, STR("NoHolder"));
-	const struct crds_condition *ready = crds_condition_find(record, STR("Ready"));
-
-	return (c && c->status == CRDS_TRUE) ||
-	       (ready && ready->status == CRDS_FALSE &&
-		       base_str_eq(ready->reason, STR("NoHolder")));
-}
-
 static void doubt(const struct agent_chooser *c, enum agent_doubt what,
 	const struct crds_functionkey *record, const char *why)
 {
@@ -138,7 +128,7 @@ static void count(
 	const struct crds_key *key = crds_key_active(record);
 
 	t->seen++;
-	if (without_holder(record)) {
+	if (crds_no_holder(record)) {
 		t->no_holder++;
 		return;
 	}

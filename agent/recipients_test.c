@@ -100,6 +100,22 @@ static void a_set_is_replaced_by_none_that_is_larger(void **state)
 	world_end(&w);
 }
 
+static void whoever_makes_the_next_key_holds_it(void **state)
+{
+	_cleanup_(agent_recipients_free) struct agent_recipients *r = NULL;
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	w.a.conditions[0] = (struct crds_condition){.type = STR("NoHolder"), .status = CRDS_TRUE};
+	w.a.fk.conditions_len = 1;
+	w.a.fk.observed_epoch = 1;
+	(void)sample_key(&w.a, 2, 1, CRDS_ACTIVE);
+	assert_ok("the next", choose(&w, 1, true, &r, err));
+	assert_int_equal(r->v[0].epoch, 2);
+	world_end(&w);
+}
+
 /* Each row spoils the one record; what is then said. */
 struct row {
 	const char *name;
@@ -128,11 +144,10 @@ static void no_holder(struct sample *s)
 	s->conditions[0] = (struct crds_condition){.type = STR("NoHolder"), .status = CRDS_TRUE};
 	s->fk.conditions_len = 1;
 }
-static void ready_no_holder(struct sample *s)
+static void no_holder_of_this(struct sample *s)
 {
-	s->conditions[0] = (struct crds_condition){
-		.type = STR("Ready"), .status = CRDS_FALSE, .reason = STR("NoHolder")};
-	s->fk.conditions_len = 1;
+	no_holder(s);
+	s->fk.observed_epoch = s->fk.active_epoch;
 }
 static void prepared(struct sample *s)
 {
@@ -179,7 +194,7 @@ static void spoiled_records_are_no_recipients(void **state)
 		{"role", member, AGENT_PROBLEM_UNKNOWN_RECIPIENT},
 		{"deleting", deleting, AGENT_PROBLEM_UNKNOWN_RECIPIENT},
 		{"no holder", no_holder, AGENT_PROBLEM_NO_HOLDER},
-		{"not ready for want of a holder", ready_no_holder, AGENT_PROBLEM_NO_HOLDER},
+		{"no holder of this key", no_holder_of_this, AGENT_PROBLEM_NO_HOLDER},
 		{"prepared only", prepared, AGENT_PROBLEM_NOT_READY},
 		{"scheme", other_scheme, AGENT_PROBLEM_NOT_READY},
 		{"key", other_key, AGENT_PROBLEM_UNTRUSTED},
@@ -282,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_revisions_are_two_targets),
 		cmocka_unit_test(a_set_is_replaced_by_none_that_is_larger),
+		cmocka_unit_test(whoever_makes_the_next_key_holds_it),
 		cmocka_unit_test(spoiled_records_are_no_recipients),
 		cmocka_unit_test(chains_are_pinned),
 		cmocka_unit_test(too_many_revisions_are_refused),

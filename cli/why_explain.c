@@ -155,13 +155,13 @@ static int leadership(const struct cli_case *c, struct cli_report *r, struct err
 	static const char what[] = "leader";
 	const struct crds_functionkey *l = c->leader;
 	const struct crds_key *active = crds_key_active(l);
-	const struct crds_condition *lost = crds_condition_find(l, STR("NoHolder"));
+	const struct crds_condition *lost = crds_no_holder(l);
 
 	if (!l->has_leader)
 		return STOPPED(cli_report_add(r, CLI_WRONG, what,
 			"look at the agent's logs of the pod that holds the Lease", err,
 			"who holds the Lease has not taken its term yet"));
-	if (lost && lost->status == CRDS_TRUE)
+	if (lost)
 		return STOPPED(cli_report_add(
 			r, CLI_WRONG, what, NULL, err, "%.*s", STR_FMT(lost->message)));
 	if (!active)

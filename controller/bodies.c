@@ -154,6 +154,8 @@ int controller_body_status(const struct controller_view *v, const struct control
 	TRY(kube_write_object(&w, err));
 	TRY(kube_write_key_object(&w, "status", err));
 	TRY(kube_write_key_int(&w, "observedGeneration", v->leader->generation, err));
+	if (v->leader->active_epoch)
+		TRY(kube_write_key_int(&w, "observedEpoch", v->leader->active_epoch, err));
 	TRY(kube_write_key_object(&w, "members", err));
 	TRY(kube_write_key_int(&w, "total", plan->members_total, err));
 	TRY(kube_write_key_int(&w, "ready", plan->members_ready, err));

@@ -25,6 +25,7 @@ static void fill(struct scene *s)
 			.leader_pod = STR("billing-a"),
 			.leader_uid = STR(UID_A),
 			.endpoint = STR("10.0.0.1:9471"),
+			.active_epoch = 3,
 			.generation = 7},
 		.v = {.ns = STR("shop"),
 			.revision = STR("billing-1"),
@@ -133,7 +134,8 @@ static const struct body {
 	{"leaving", leaving, NULL,
 		"{\"metadata\":{\"annotations\":{\"functionkey.dev/leaving\":\"" UID_A "\"}}}"},
 	{"status", status, NULL,
-		"{\"status\":{\"observedGeneration\":7,\"members\":{\"total\":3,\"ready\":2,"
+		"{\"status\":{\"observedGeneration\":7,\"observedEpoch\":3,\"members\":{\"total\":"
+		"3,\"ready\":2,"
 		"\"summary\":\"2/3\"},\"conditions\":[" CONDITION("Ready") "," CONDITION(
 			"LeaderEle"
 			"cted") "," CONDITION("KeyPublished") "," CONDITION("MembersReady") "," CONDITION("NoHolder") "," CONDITION("HistoryLost") "]}}"},

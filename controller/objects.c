@@ -99,6 +99,7 @@ static void read_leader(const struct crds_functionkey *fk, struct controller_rec
 	}
 	r->members_total = fk->members_total;
 	r->members_ready = fk->members_ready;
+	r->observed_epoch = fk->observed_epoch;
 	for (size_t i = 0; i < fk->keys_len; i++)
 		r->history_lost |= base_str_eq(fk->keys[i].reason, STR("KeyLost"));
 	read_conditions(fk, r);

@@ -52,7 +52,7 @@ struct controller_record {
 	struct crds_fingerprint active_fingerprint;
 	struct str revoked; /* UIDs of pods, each with a space after it */
 	bool history_lost;  /* a key left Active with reason KeyLost */
-	int64_t members_total, members_ready;
+	int64_t members_total, members_ready, observed_epoch;
 	struct controller_condition_state conditions[CONTROLLER_CONDITION_COUNT];
 	/* Member */
 	struct str pod; /* only of an orphan */

@@ -157,10 +157,19 @@ static void judge_ready(struct controller_plan *plan)
 				plan->conditions[order[i].condition].message);
 }
 
+/* That nobody holds a key is said of that key. An API server that drops the epoch has none. */
+static bool says_it_of_another(const struct controller_view *v, const struct controller_plan *plan)
+{
+	const struct controller_record *l = v->leader;
+
+	return plan->conditions[CONTROLLER_NO_HOLDER].status == CRDS_TRUE &&
+	       l->observed_epoch > 0 && l->observed_epoch != l->active_epoch;
+}
+
 static bool differs(const struct controller_view *v, const struct controller_plan *plan)
 {
 	if (v->leader->members_total != plan->members_total ||
-		v->leader->members_ready != plan->members_ready)
+		v->leader->members_ready != plan->members_ready || says_it_of_another(v, plan))
 		return true;
 	for (size_t i = 0; i < CONTROLLER_CONDITION_COUNT; i++) {
 		const struct controller_condition_state *is = &v->leader->conditions[i];
@@ -172,9 +181,13 @@ static bool differs(const struct controller_view *v, const struct controller_pla
 }
 
 /* When the next status write is due. A revision that starts tells more within its first second: one
- * write for all of it, unless senders can use its key already. */
+ * write for all of it, unless senders can use its key already. Whoever goes by NoHolder alone is
+ * told at once that there is one again. */
 static int64_t write_at(const struct controller_view *v, const struct controller_plan *plan)
 {
+	if (v->leader->conditions[CONTROLLER_NO_HOLDER].status == CRDS_TRUE &&
+		plan->conditions[CONTROLLER_NO_HOLDER].status != CRDS_TRUE)
+		return 0;
 	const bool starts = !v->leader->conditions[CONTROLLER_READY].set &&
 			    plan->conditions[CONTROLLER_READY].status != CRDS_TRUE;
 	const int64_t last = starts && v->made_ns > v->status_ns ? v->made_ns : v->status_ns;

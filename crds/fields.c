@@ -47,6 +47,7 @@ static const struct crds_field root_fields[] = {
 
 	{"/status/epoch", .kind = CRDS_ID, AT(epoch)},
 	{"/status/activeEpoch", .kind = CRDS_ID, AT(active_epoch)},
+	{"/status/observedEpoch", .kind = CRDS_ID, AT(observed_epoch)},
 	{"/status/leader/pod", TEXT(DNS_MAX), AT(leader.pod)},
 	{"/status/leader/podUID", .kind = CRDS_UID, AT(leader.pod_uid)},
 	{"/status/leader/incarnation", .kind = CRDS_ID, AT(leader.incarnation)},

@@ -84,6 +84,15 @@ const struct crds_condition *crds_condition_find(const struct crds_functionkey *
 	return NULL;
 }
 
+const struct crds_condition *crds_no_holder(const struct crds_functionkey *leader)
+{
+	const struct crds_condition *c = crds_condition_find(leader, STR("NoHolder"));
+	const bool of_this_key =
+		leader->observed_epoch == 0 || leader->observed_epoch >= leader->active_epoch;
+
+	return c && c->status == CRDS_TRUE && of_this_key ? c : NULL;
+}
+
 const char *crds_key_state_name(enum crds_key_state state)
 {
 	static const char *const names[] = {

@@ -168,8 +168,10 @@ struct crds_functionkey {
 	struct crds_signature proof; /* by identity, over the MEMBER statement */
 
 	/* status, Leader */
-	int64_t epoch;        /* the highest ever listed; 0: none yet */
-	int64_t active_epoch; /* 0: none. On a Member: the active epoch that it opened */
+	int64_t epoch;          /* the highest ever listed; 0: none yet */
+	int64_t active_epoch;   /* 0: none. On a Member: the active epoch that it opened */
+	int64_t observed_epoch; /* that was active when members and conditions were written; 0: not
+				   said */
 	bool has_leader;
 	struct crds_leader leader;
 	struct crds_key *keys; /* by epoch, ascending; at most CRDS_KEYS_MAX */
@@ -212,6 +214,10 @@ const struct crds_revocation *crds_revocation_find(
 	const struct crds_functionkey *leader, struct str pod_uid);
 const struct crds_condition *crds_condition_find(
 	const struct crds_functionkey *fk, struct str type);
+/* The condition NoHolder, if it is True of the key that is active now; else NULL. Who makes the
+ * next key holds it, a moment before the controller says so: a condition of an earlier key is
+ * history. */
+const struct crds_condition *crds_no_holder(const struct crds_functionkey *leader);
 
 /* "Prepared" ...; "Unknown" for what is none. Never NULL. */
 const char *crds_key_state_name(enum crds_key_state state);

@@ -62,7 +62,7 @@ static void record(const struct crds_functionkey *fk, struct buf *b)
 		base_buf_addf(b, err,
 			"\"spec\":{\"role\":\"Leader\",\"revision\":\"%.*s\",\"function\":\"%.*s\","
 			"\"scheme\":\"umbral-secp256k1\"},\"status\":{\"epoch\":%lld,"
-			"\"activeEpoch\":%lld,\"leader\":",
+			"\"activeEpoch\":%lld,\"observedEpoch\":1,\"leader\":",
 			STR_FMT(fk->revision), STR_FMT(fk->function), (long long)fk->epoch,
 			(long long)fk->active_epoch));
 	assert_ok("leader", crds_leader_status_json(&fk->leader, b, err));
@@ -222,6 +222,8 @@ static void keys_are_remembered(void **state)
 	(void)sample_key(&w.a, 3, 0, CRDS_ACTIVE); /* without a link */
 	assert_int_equal(give(&w, 1, 0, &why), FUNCTIONKEY_E_UNTRUSTED);
 	assert_int_equal(give(&w, 1, FUNCTIONKEY_ACCEPT_BREAK, &why), 0);
+	assert_int_equal(give(&w, 1, 0, &why), 0);
+	no_holder(&w); /* of the key before, as observedEpoch says */
 	assert_int_equal(give(&w, 1, 0, &why), 0);
 	world_end(&w);
 }

@@ -45,16 +45,6 @@ static struct functionkey_pin *pin_find(struct functionkey_sender *s, struct str
 	return NULL;
 }
 
-static bool without_holder(const struct crds_functionkey *fk)
-{
-	const struct crds_condition *lost = crds_condition_find(fk, STR("NoHolder"));
-	const struct crds_condition *ready = crds_condition_find(fk, STR("Ready"));
-
-	return (lost && lost->status == CRDS_TRUE) ||
-	       (ready && ready->status == CRDS_FALSE &&
-		       base_str_eq(ready->reason, STR("NoHolder")));
-}
-
 /* What a document asks for, taken over only when all of it was found good. */
 struct change {
 	size_t n;
@@ -106,7 +96,7 @@ static int add_leader(struct functionkey_sender *s, const struct crds_functionke
 		!base_str_eq(fk->label_function, base_str(s->function)))
 		return FAIL(err, ERR_INVALID, "record %.*s is not of function %s in namespace %s",
 			STR_FMT(fk->name), s->function, s->ns);
-	if (fk->deleting || !key || without_holder(fk) ||
+	if (fk->deleting || !key || crds_no_holder(fk) ||
 		!base_str_eq(fk->scheme, STR("umbral-secp256k1")))
 		return 0;
 	TRY(judge(s, fk, key, flags, err));

@@ -336,6 +336,7 @@ func TestMemberRecord(t *testing.T) {
 		{"certificate no base64", []write{{what: "<>", status: kit.Map{"certificate": kit.With(kit.Certificate("r-a", 1, 2), kit.Map{"certificate": "<>"})}, says: "certificate"}}},
 		{"certificate without issuer", []write{{what: "none", status: kit.Map{"certificate": kit.With(kit.Certificate("r-a", 1, 2), kit.Map{"issuer": nil})}, says: "issuer"}}},
 		{"too many grants", []write{{what: "13", status: kit.Map{"reEncryptionKeys": manyGrants()}, says: "must have at most 12 items"}}},
+		{"observedEpoch in a Member record", []write{{what: "add", status: kit.Map{"observedEpoch": 1}, says: "belong to a Leader"}}},
 		{"keys in a Member record", []write{{what: "publish", status: kit.Map{"epoch": 1, "keys": keys(key(1, "Prepared"))}, says: "belong to a Leader record"}}},
 		{"members in a Member record", []write{{what: "count", status: kit.Map{"members": kit.Map{"total": 1}}, says: "belong to a Leader record"}}},
 		{"fields of a Leader", []write{{what: "function", spec: kit.Map{"function": "f"}, says: "belong to a Leader"}, {what: "revoked", spec: kit.Map{"revoked": []any{uidA}}, says: "belong to a Leader"}}},

@@ -232,8 +232,9 @@ func TestWhoMayWriteKeys(t *testing.T) {
 		{"a key under another term", merge(w.asA, keyOf(w.a.Name, 7)), "carries the writer's pod"},
 		{"counts by the leader", merge(w.asA, counts), "are the controller's"},
 		{"conditions by the leader", merge(w.asA, condition), "are the controller's"},
+		{"an epoch that they are of, by the leader", merge(w.asA, kit.Map{"observedEpoch": 1}), "are the controller's"},
 		{"a pod of another revision takes the term", merge(w.asStranger, kit.Map{"leader": w.leads(w.stranger, 2)}), notOfRevision},
-		{"counts and conditions by the controller", merge(w.controller, kit.With(counts, condition)), ""},
+		{"counts and conditions by the controller", merge(w.controller, kit.With(kit.With(counts, condition), kit.Map{"observedEpoch": 1})), ""},
 		{"a key by the leader, and who was revoked before", merge(w.asA, kit.With(next, kit.Map{"revocations": []any{over(w.b, 2)}})), ""},
 		// CEL sees one object: whether B holds the Lease is checked by members
 		{"B takes the term", merge(w.asB, kit.Map{"leader": w.leads(w.b, 2)}), ""},

@@ -1,12 +1,5 @@
 #include "pkg/protocol/protocol.h"
 
-static bool nobody_holds(const struct crds_functionkey *leader)
-{
-	const struct crds_condition *c = crds_condition_find(leader, STR("NoHolder"));
-
-	return c && c->status == CRDS_TRUE;
-}
-
 static void lower(int64_t *wake_ns, int64_t at)
 {
 	if (*wake_ns == 0 || at < *wake_ns)
@@ -22,7 +15,7 @@ bool protocol_may_contend(const struct protocol_view *v, bool *ret_count, int64_
 	if (v->holding || v->named)
 		return true;
 	const struct crds_key *active = crds_key_active(v->leader);
-	if (!active || protocol_holds(v, active) || nobody_holds(v->leader))
+	if (!active || protocol_holds(v, active) || crds_no_holder(v->leader))
 		return true;
 	if (v->unheld_since_ns == 0) {
 		/* A Lease that runs out is no event: nobody writes it. */

@@ -3,7 +3,8 @@
 
 static const struct {
 	const char *name;
-	bool active, holds, no_holder, draining, revoked, holding, named, no_record;
+	bool active, holds, no_holder, observed_before, draining, revoked, holding, named,
+		no_record;
 	int64_t identity;  /* of the record; 0: ours */
 	int64_t unheld_s;  /* 0: held */
 	int64_t expires_s; /* from now; 0: not known */
@@ -40,6 +41,11 @@ static const struct {
 		.active = true,
 		.no_holder = true,
 		.want = true,
+		.live_holders = -1},
+	{.name = "it said so of the key before",
+		.active = true,
+		.no_holder = true,
+		.observed_before = true,
 		.live_holders = -1},
 	{.name = "whose write is on its way", .active = true, .named = true, .want = true},
 	{.name = "one whose record is an earlier keeper's",
@@ -87,6 +93,8 @@ static void test_who_contends(void **state)
 		if (contend_rows[i].no_holder)
 			s.leader.conditions[s.leader.conditions_len++] = (struct crds_condition){
 				.type = STR("NoHolder"), .status = CRDS_TRUE};
+		s.leader.observed_epoch = 1;
+		s.leader.active_epoch = contend_rows[i].observed_before ? 2 : 1;
 		const bool may = protocol_may_contend(&s.v, &count, &wake);
 		const int64_t wakes = contend_rows[i].wakes_s;
 		if (may != contend_rows[i].want || count != contend_rows[i].count ||

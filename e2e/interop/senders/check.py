@@ -105,6 +105,13 @@ def records_that_nobody_may_seal_to():
         sealed(document, b"x", ok=False)
 
 
+def whoever_makes_the_next_key_holds_it():
+    older, key = Key("billing-1", 1), Key("billing-1", 2)
+    gone = {"conditions": [{"type": "NoHolder", "status": "True"}], "activeEpoch": 2}
+    sealed(key.record(older, status=dict(gone, observedEpoch=2)), b"x", ok=False)
+    assert opened(key, sealed(key.record(older, status=dict(gone, observedEpoch=1)), b"x")) == b"x"
+
+
 def no_two_messages_are_alike():
     key = Key("billing-1", 1)
     assert sealed(key.record(), b"x") != sealed(key.record(), b"x")
@@ -113,4 +120,5 @@ def no_two_messages_are_alike():
 if __name__ == "__main__":
     sys.exit(verdict(messages_of_every_size, every_revision_opens, what_a_leader_serves,
                      the_media_type_and_the_name_stand_in_the_header,
-                     records_that_nobody_may_seal_to, no_two_messages_are_alike))
+                     records_that_nobody_may_seal_to, whoever_makes_the_next_key_holds_it,
+                     no_two_messages_are_alike))

@@ -43,7 +43,8 @@ function keysOf(document) {
   return (document.items ?? [document]).flatMap((record) => {
     if (record.publicKey) return [[`${record.namespace}/${record.revision}`, record.epoch, record.publicKey]];
     const { metadata, spec, status = {} } = record;
-    const lost = status.conditions?.some((c) => c.type === "NoHolder" && c.status === "True");
+    const told = !(status.observedEpoch < status.activeEpoch); // of this key, not of an earlier one
+    const lost = told && status.conditions?.some((c) => c.type === "NoHolder" && c.status === "True");
     if (spec.role !== "Leader" || spec.scheme !== "umbral-secp256k1" || lost) return [];
     const active = (status.keys ?? []).filter((key) => key.state === "Active");
     return active.map((key) => [`${metadata.namespace}/${spec.revision}`, key.epoch, key.publicKey]);

@@ -50,7 +50,8 @@ def keys_of(document):
             yield f"{record['namespace']}/{record['revision']}", record["epoch"], record["publicKey"]
             return
         spec, status = record["spec"], record.get("status", {})
-        lost = any(c["type"] == "NoHolder" and c["status"] == "True" for c in status.get("conditions", []))
+        told = status.get("observedEpoch", 1 << 31) >= status.get("activeEpoch", 0)  # of this key, not an earlier one
+        lost = told and any(c["type"] == "NoHolder" and c["status"] == "True" for c in status.get("conditions", []))
         if spec["role"] == "Leader" and spec["scheme"] == "umbral-secp256k1" and not lost:
             name = f"{record['metadata']['namespace']}/{spec['revision']}"
             yield from ((name, k["epoch"], k["publicKey"]) for k in status.get("keys", []) if k["state"] == "Active")
