@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -77,7 +78,8 @@ func serve(server *http.Server) {
 }
 
 // Open answers the request itself if the message cannot be opened: 503 where the sender shall try
-// again, 409 where it shall seal the message again, 422 where neither would be of use.
+// again, 409 where it shall seal the message again, because its key was replaced or this revision came
+// after it was sealed, 422 where neither would be of use.
 func open(keys *agent.Client, w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -90,7 +92,7 @@ func open(keys *agent.Client, w http.ResponseWriter, r *http.Request) ([]byte, b
 	}
 	status := http.StatusServiceUnavailable
 	var problem *agent.Error
-	if errors.As(err, &problem) && problem.Status == http.StatusConflict {
+	if errors.As(err, &problem) && (problem.Status == http.StatusConflict || strings.HasSuffix(problem.Type, "/wrong-recipient")) {
 		status = http.StatusConflict
 	} else if problem != nil && !problem.Retryable() {
 		status = http.StatusUnprocessableEntity
