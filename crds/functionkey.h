@@ -170,8 +170,7 @@ struct crds_functionkey {
 	/* status, Leader */
 	int64_t epoch;          /* the highest ever listed; 0: none yet */
 	int64_t active_epoch;   /* 0: none. On a Member: the active epoch that it opened */
-	int64_t observed_epoch; /* that was active when members and conditions were written; 0: not
-				   said */
+	int64_t observed_epoch; /* that members and conditions are of; 0: not said */
 	bool has_leader;
 	struct crds_leader leader;
 	struct crds_key *keys; /* by epoch, ascending; at most CRDS_KEYS_MAX */
