@@ -27,7 +27,7 @@ void agent_inbound_good(struct agent_inbound *in)
 			.op = AGENT_OP_INBOUND, .took_ns = took(in), .bytes = in->bytes});
 }
 
-enum agent_problem agent_inbound_problem(const struct err *err)
+enum agent_problem agent_inbound_problem(const struct err *err, bool delivered)
 {
 	/* What is not in the table is the message's fault, and none of the sender's business. */
 	static const enum agent_problem told[AGENT_PROBLEM_COUNT] = {
@@ -40,6 +40,9 @@ enum agent_problem agent_inbound_problem(const struct err *err)
 	};
 	const enum agent_problem problem = told[agent_problem_of(err)];
 
+	/* Another replica is asked then, which must not be where this one may have done it. */
+	if (problem == AGENT_PROBLEM_NOT_READY && delivered)
+		return AGENT_PROBLEM_UNREACHABLE;
 	return problem ? problem : AGENT_PROBLEM_CANNOT_OPEN;
 }
 
@@ -49,7 +52,9 @@ void agent_inbound_bad(struct agent_inbound *in, const struct err *err)
 		.problem = agent_problem_of(err),
 		.aborted = in->answer.begun,
 		.took_ns = took(in)};
-	const struct agent_problem_row *row = agent_problem_row(agent_inbound_problem(err));
+	const bool delivered = in->call && http_call_reached(in->call);
+	const struct agent_problem_row *row =
+		agent_problem_row(agent_inbound_problem(err, delivered));
 
 	if (in->over)
 		return;

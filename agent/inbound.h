@@ -13,7 +13,8 @@
 /* Fills the two routes of the inbound port. */
 void agent_inbound_routes(struct agent_proxy *proxy, struct http_route routes[static 2]);
 
-/* What a remote side is told of an error: CANNOT_OPEN, STALE_EPOCH or NOT_READY. Pure. */
-enum agent_problem agent_inbound_problem(const struct err *err);
+/* What a remote side is told of an error: CANNOT_OPEN, STALE_EPOCH, NOT_READY; or UNREACHABLE, for
+ * the last, if the function may have got the request. Pure. */
+enum agent_problem agent_inbound_problem(const struct err *err, bool delivered);
 
 #endif

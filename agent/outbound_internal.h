@@ -70,6 +70,7 @@ struct agent_outbound {
 	bool up_complete;
 	struct http_call *call;
 	struct agent_recipient_keys sealed_to;
+	int64_t tried_ns; /* activation of the key of the revision that is asked; 0: none was */
 	struct agent_reply reply;
 	uint64_t bytes;
 	int64_t started_ns;
@@ -89,6 +90,9 @@ int agent_outbound_go(struct agent_outbound *o, struct err *err) must_check;
 /* A piece of a stream's body, and its end. */
 int agent_outbound_add(struct agent_outbound *o, struct str bytes, struct err *err) must_check;
 int agent_outbound_end(struct agent_outbound *o, struct err *err) must_check;
+
+/* Asks the next older revision for what is sealed. 1: it does; 0: there is none. */
+int agent_outbound_elsewhere(struct agent_outbound *o, struct err *err) must_check;
 
 /* -- outbound_reply.c: http_call_ops -- */
 extern const struct http_call_ops agent_outbound_call_ops;

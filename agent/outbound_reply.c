@@ -276,12 +276,25 @@ static int refresh(struct agent_outbound *o, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* Whether it is certain that nobody's function got the request. */
+static bool undelivered(const struct agent_outbound *o, const struct err *cause)
+{
+	return cause ? !http_call_reached(o->call) : o->reply.status == 503;
+}
+
 static int judge(struct agent_outbound *o, const struct err *cause, struct err *err)
 {
 	const struct agent_reply *reply = &o->reply;
 
 	if (cause && (reply->begun || cause->class == ERR_TAMPERED))
 		return agent_answer_refused(cause, err);
+	if (undelivered(o, cause)) {
+		const int r = agent_outbound_elsewhere(o, err);
+		if (r > 0)
+			reset(&o->reply);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	if (cause)
 		return REFUSE_AS(err, UNREACHABLE, "the recipient's agent: %s", cause->msg);
 	if (reply->status == 409)

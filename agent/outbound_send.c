@@ -5,18 +5,32 @@
 /* -- where to -- */
 
 struct search {
+	const struct agent_recipient_keys *sealed_to;
+	int64_t before_ns; /* 0: whenever */
 	char address[AGENT_TARGET_ADDRESS];
 	int64_t activated_ns;
 };
 
-/* The revision whose key became active last takes the requests: the one that was rolled out. */
+/* It may have got a new key since. */
+static bool can_open(const struct crds_functionkey *record, const struct agent_recipient_keys *keys)
+{
+	for (size_t i = 0; i < record->keys_len; i++)
+		if (agent_recipient_keys_have(keys, record->keys[i].key.b))
+			return true;
+	return false;
+}
+
+/* The revision whose key became active last takes the requests: the one that was rolled out. Of one
+ * that is gone the record stays, with who led it. */
 static void consider(void *ctx, const struct crds_functionkey *record)
 {
 	struct search *s = ctx;
 	const struct crds_key *key = crds_key_active(record);
 	char address[AGENT_TARGET_ADDRESS];
 
-	if (!key || !record->has_leader || record->deleting ||
+	if (!key || !record->has_leader || record->deleting || crds_no_holder(record) ||
+		!can_open(record, s->sealed_to) ||
+		(s->before_ns && key->activated_ns >= s->before_ns) ||
 		(s->address[0] && key->activated_ns <= s->activated_ns) ||
 		agent_target_of_endpoint(
 			record->leader.endpoint, AGENT_INBOUND_PORT, address, NULL) < 0)
@@ -28,7 +42,7 @@ static void consider(void *ctx, const struct crds_functionkey *record)
 static int find_address(
 	struct agent_outbound *o, char address[static AGENT_TARGET_ADDRESS], struct err *err)
 {
-	struct search s = {0};
+	struct search s = {.sealed_to = &o->sealed_to, .before_ns = o->tried_ns};
 
 	if (o->target->address[0]) {
 		memcpy(address, o->target->address, AGENT_TARGET_ADDRESS);
@@ -38,14 +52,15 @@ static int find_address(
 	if (!s.address[0])
 		return REFUSE_AS(err, NOT_READY, "no replica of the function leads");
 	memcpy(address, s.address, AGENT_TARGET_ADDRESS);
+	o->tried_ns = s.activated_ns;
 	return 0;
 }
 
 /* -- the call -- */
 
-static int call_peer(struct agent_outbound *o, struct err *err)
+static int call_peer(
+	struct agent_outbound *o, const char address[static AGENT_TARGET_ADDRESS], struct err *err)
 {
-	char address[AGENT_TARGET_ADDRESS];
 	const struct http_call_request request = {.method = "POST",
 		.address = address,
 		.host = o->authority,
@@ -57,11 +72,32 @@ static int call_peer(struct agent_outbound *o, struct err *err)
 		.idle_ns = AGENT_PROXY_IDLE};
 	const struct str type = o->stream ? STR(AGENT_TYPE_STREAM) : STR(AGENT_TYPE_WHOLE);
 
-	TRY(find_address(o, address, err));
 	TRY(http_call_new(
 		o->app->proxy->client, &request, &agent_outbound_call_ops, o, &o->call, err));
 	TRY(http_call_header(o->call, STR("Content-Type"), type, err));
 	return http_call_start(o->call, err);
+}
+
+static int call_first(struct agent_outbound *o, struct err *err)
+{
+	char address[AGENT_TARGET_ADDRESS];
+
+	o->tried_ns = 0;
+	TRY(find_address(o, address, err));
+	return call_peer(o, address, err);
+}
+
+/* A revision that is rolled out leads, and has the newest key, before its function listens. */
+int agent_outbound_elsewhere(struct agent_outbound *o, struct err *err)
+{
+	char address[AGENT_TARGET_ADDRESS];
+
+	if (o->stream || o->target->address[0] || find_address(o, address, NULL) < 0)
+		return 0;
+	o->sent = 0;
+	o->call = http_call_free(o->call);
+	const int r = call_peer(o, address, err);
+	return r < 0 ? r : 1;
 }
 
 /* -- sealing -- */
@@ -120,7 +156,7 @@ static int seal_whole(struct agent_outbound *o, const struct agent_recipients *t
 		return r;
 	o->up_complete = true;
 	o->state = AGENT_OUTBOUND_CALLING;
-	return call_peer(o, err);
+	return call_first(o, err);
 }
 
 /* As seal_whole. */
@@ -140,7 +176,7 @@ static int begin_stream(
 		return REFUSE_AS(err, MALFORMED, "the request is not one that can be carried");
 	TRY(agent_sealing_add(o->sealing, base_buf_str(&o->plain), &o->up.b, err));
 	o->state = AGENT_OUTBOUND_CALLING;
-	TRY(call_peer(o, err));
+	TRY(call_first(o, err));
 	return o->ended ? agent_outbound_end(o, err) : 0;
 }
 

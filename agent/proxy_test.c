@@ -130,22 +130,28 @@ static void endpoints_of_records_are_addresses(void **state)
 	assert_string_equal(address, "[fd00::1]:9472");
 }
 
-static void remote_sides_are_told_one_of_three(void **state)
+static void remote_sides_are_told_little(void **state)
 {
+	const struct err memory = {.class = ERR_NOMEM};
+
 	(void)state;
 	for (int i = AGENT_PROBLEM_NONE + 1; i < AGENT_PROBLEM_COUNT; i++) {
 		struct err err = {0};
 		(void)agent_refuse(&err, (enum agent_problem)i, __FILE__, __LINE__, "secret why");
-		const enum agent_problem told = agent_inbound_problem(&err);
+		const enum agent_problem told = agent_inbound_problem(&err, false);
+		const enum agent_problem after = agent_inbound_problem(&err, true);
 		assert_true(told == AGENT_PROBLEM_CANNOT_OPEN ||
 			    told == AGENT_PROBLEM_STALE_EPOCH || told == AGENT_PROBLEM_NOT_READY);
+		/* What the function may have done is not asked of another one. */
+		assert_true(told == AGENT_PROBLEM_NOT_READY ? after == AGENT_PROBLEM_UNREACHABLE
+							    : after == told);
 	}
-	assert_int_equal(agent_inbound_problem(&(struct err){.class = ERR_TAMPERED}),
+	assert_int_equal(agent_inbound_problem(&(struct err){.class = ERR_TAMPERED}, false),
 		AGENT_PROBLEM_CANNOT_OPEN);
-	assert_int_equal(agent_inbound_problem(&(struct err){.class = ERR_NO_KEY}),
+	assert_int_equal(agent_inbound_problem(&(struct err){.class = ERR_NO_KEY}, false),
 		AGENT_PROBLEM_STALE_EPOCH);
-	assert_int_equal(
-		agent_inbound_problem(&(struct err){.class = ERR_NOMEM}), AGENT_PROBLEM_NOT_READY);
+	assert_int_equal(agent_inbound_problem(&memory, false), AGENT_PROBLEM_NOT_READY);
+	assert_int_equal(agent_inbound_problem(&memory, true), AGENT_PROBLEM_UNREACHABLE);
 }
 
 static void what_waits_is_taken_in_order(void **state)
@@ -225,7 +231,7 @@ int main(void)
 		cmocka_unit_test(targets_are_read),
 		cmocka_unit_test(bad_targets_are_refused),
 		cmocka_unit_test(endpoints_of_records_are_addresses),
-		cmocka_unit_test(remote_sides_are_told_one_of_three),
+		cmocka_unit_test(remote_sides_are_told_little),
 		cmocka_unit_test(what_waits_is_taken_in_order),
 		cmocka_unit_test(those_that_refresh_may_end_each_other),
 	};

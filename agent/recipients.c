@@ -75,14 +75,13 @@ struct agent_recipients *agent_recipients_free(struct agent_recipients *r)
 struct tally {
 	const struct crds_functionkey *records[ENVELOPE_RECIPIENTS_MAX];
 	const struct crds_key *keys[ENVELOPE_RECIPIENTS_MAX];
-	size_t n, seen, no_holder, no_key, doubted;
+	size_t n, seen, leaving, no_holder, no_key, doubted;
 	bool too_many;
 };
 
 static bool is_of(const struct crds_functionkey *record, struct str function)
 {
-	return record->role == CRDS_LEADER && !record->deleting &&
-	       base_str_eq(record->function, function) &&
+	return record->role == CRDS_LEADER && base_str_eq(record->function, function) &&
 	       base_str_eq(record->label_function, function);
 }
 
@@ -127,6 +126,10 @@ static void count(
 {
 	const struct crds_key *key = crds_key_active(record);
 
+	if (record->deleting) {
+		t->leaving++;
+		return;
+	}
 	t->seen++;
 	if (crds_no_holder(record)) {
 		t->no_holder++;
@@ -155,6 +158,10 @@ static int explain(const struct tally *t, struct str function, struct err *err)
 			STR_FMT(function), ENVELOPE_RECIPIENTS_MAX);
 	if (t->n > 0)
 		return 0;
+	/* It has replicas, or will be made anew. */
+	if (t->seen == 0 && t->leaving > 0)
+		return REFUSE_AS(
+			err, NOT_READY, "the records of %.*s are being deleted", STR_FMT(function));
 	if (t->seen == 0)
 		return REFUSE_AS(err, UNKNOWN_RECIPIENT,
 			"there is no Leader record of function %.*s", STR_FMT(function));
@@ -221,10 +228,11 @@ struct agent_recipient_keys agent_recipients_keys(const struct agent_recipients 
 	return keys;
 }
 
-static bool has_key(const struct agent_recipient_keys *keys, const struct pre_public_key *key)
+bool agent_recipient_keys_have(
+	const struct agent_recipient_keys *keys, const uint8_t key[static 33])
 {
 	for (size_t i = 0; i < keys->n; i++)
-		if (pre_public_key_eq(&keys->v[i], key))
+		if (memcmp(keys->v[i].b, key, sizeof(keys->v[i].b)) == 0)
 			return true;
 	return false;
 }
@@ -235,7 +243,7 @@ bool agent_recipients_replace(
 	if (r->n > former->n)
 		return false;
 	for (size_t i = 0; i < r->n; i++)
-		if (!has_key(former, &r->v[i].key))
+		if (!agent_recipient_keys_have(former, r->v[i].key.b))
 			return true;
 	return false;
 }

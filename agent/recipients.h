@@ -43,6 +43,9 @@ struct agent_recipient_keys {
 };
 struct agent_recipient_keys agent_recipients_keys(const struct agent_recipients *r);
 
+bool agent_recipient_keys_have(
+	const struct agent_recipient_keys *keys, const uint8_t key[static 33]);
+
 /* Whether a set has a key that a former one had not, and is no larger: what a message that was
  * refused under the former one may be sealed to. Revisions count their epochs each for itself, so
  * that the highest of them says nothing here. */

@@ -192,7 +192,7 @@ static void spoiled_records_are_no_recipients(void **state)
 		{"function", no_function, AGENT_PROBLEM_UNKNOWN_RECIPIENT},
 		{"label", no_label, AGENT_PROBLEM_UNKNOWN_RECIPIENT},
 		{"role", member, AGENT_PROBLEM_UNKNOWN_RECIPIENT},
-		{"deleting", deleting, AGENT_PROBLEM_UNKNOWN_RECIPIENT},
+		{"deleting", deleting, AGENT_PROBLEM_NOT_READY},
 		{"no holder", no_holder, AGENT_PROBLEM_NO_HOLDER},
 		{"no holder of this key", no_holder_of_this, AGENT_PROBLEM_NO_HOLDER},
 		{"prepared only", prepared, AGENT_PROBLEM_NOT_READY},

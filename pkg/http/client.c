@@ -60,6 +60,15 @@ static enum err_class class_of(CURLcode code)
 	return ERR_TRANSIENT;
 }
 
+bool http_call_reached(const struct http_call *call)
+{
+	curl_off_t us = 0;
+
+	/* Of a connection that was kept, too: the time to connect is 0 then. */
+	return curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &us) != CURLE_OK ||
+	       us > 0;
+}
+
 static void transferred(void *owner, CURLcode code)
 {
 	struct http_call *call = owner;

@@ -77,6 +77,9 @@ int http_call_trailer(struct http_call *call, struct str name, struct str value,
 int http_call_start(struct http_call *call, struct err *err) must_check;
 /* send has something, or data takes something, again. */
 void http_call_resume(struct http_call *call);
+/* Whether the peer may have received something of the request: a connection to it stood. From done
+ * on. */
+bool http_call_reached(const struct http_call *call);
 /* Ends it without a word, whatever it does; a request that is under way is cut. Returns NULL. Also
  * from within a callback. */
 struct http_call *http_call_free(struct http_call *call);
