@@ -16,7 +16,7 @@
 
 #define STOP_MS   5000
 #define FILES_MAX 66000 /* CONTROLLER_REVISIONS_MAX leaders, and what else there is */
-#define DRAIN_MS  2000  /* in which API servers learn that this replica goes */
+#define DRAIN_MS  5000  /* in which API servers learn that this replica goes */
 
 /* Fairness is the API server's: it has a priority level for us (manifests/base/flow.yaml), and
  * there are never more than the client's eight calls at once. This bounds what a loop of ours could

@@ -157,13 +157,14 @@ static void judge_ready(struct controller_plan *plan)
 				plan->conditions[order[i].condition].message);
 }
 
-/* That nobody holds a key is said of that key. An API server that drops the epoch has none. */
+/* That nobody holds a key is said of that key; where there is no epoch yet, once: an API server of
+ * an older definition drops it. */
 static bool says_it_of_another(const struct controller_view *v, const struct controller_plan *plan)
 {
 	const struct controller_record *l = v->leader;
 
 	return plan->conditions[CONTROLLER_NO_HOLDER].status == CRDS_TRUE &&
-	       l->observed_epoch > 0 && l->observed_epoch != l->active_epoch;
+	       l->observed_epoch != l->active_epoch && (l->observed_epoch > 0 || v->status_ns == 0);
 }
 
 static bool differs(const struct controller_view *v, const struct controller_plan *plan)

@@ -42,10 +42,17 @@ static void and_that_was_said(struct scene *s)
 	s->leader.observed_epoch = 4;
 }
 
+/* As by a controller from before. */
+static void without_an_epoch(struct scene *s)
+{
+	nobody_left(s);
+	s->leader.observed_epoch = 0;
+}
+
 static void epochs_are_dropped(struct scene *s)
 {
-	and_went(s);
-	s->leader.observed_epoch = 0;
+	without_an_epoch(s);
+	s->v.status_ns = s->v.boot_ns - 10 * NS_PER_S;
 }
 
 static void a_key_was_rotated(struct scene *s)
@@ -69,6 +76,8 @@ static const struct {
 		.no_holder = CRDS_TRUE},
 	{"once a second", just_after_a_write, .wakes = true, .no_holder = CRDS_TRUE},
 	{"and once", and_that_was_said, .no_holder = CRDS_TRUE},
+	{"an epoch is added to what is there", without_an_epoch, .write = true,
+		.no_holder = CRDS_TRUE},
 	{"not for ever where the API server drops its epoch", epochs_are_dropped,
 		.no_holder = CRDS_TRUE},
 	{"a new epoch alone is not worth a write", a_key_was_rotated, .no_holder = CRDS_FALSE},
