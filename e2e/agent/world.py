@@ -289,6 +289,15 @@ class World:
                     "metadata": {"name": f"fk-{revision}", "namespace": self.namespace}, "spec": {}})
         return [self.agent(pod) for pod in self.pods(revision, replicas)]
 
+    def no_holder(self, revision):
+        """What the controller says when the last replica that could open the active key is gone."""
+        epoch = self.get("functionkey", revision)["status"]["activeEpoch"]
+        said = {"type": "NoHolder", "status": "True", "reason": "LastHolderGone", "message": "gone",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        self.kubectl("-n", self.namespace, "patch", "functionkey", revision,
+                     "--subresource=status", "--type=merge", "-p", json.dumps(
+                         {"status": {"observedEpoch": epoch, "conditions": [said]}}))
+
     def pods(self, revision, count):
         def list_pods():
             listed = json.loads(self.kubectl("-n", self.namespace, "get", "pods", "-o", "json", "-l",

@@ -236,8 +236,9 @@ func TestWhoMayWriteLeases(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	w := newWorld(t)
 	l := newLease(t, w)
-	const seconds = 3
+	const seconds = 5
 	must(t, l.hold(w.asA, identity(w.a, 1), seconds)(t))
+	renewed := time.Now()
 	must(t, l.put(t, w.asA, manager, func(object *coordinationv1.Lease) {
 		hold(object, identity(w.a, 1), seconds)
 		forged(object,
@@ -249,7 +250,6 @@ func TestExpiry(t *testing.T) {
 		forged(object, entry(manager, metav1.ManagedFieldsOperationApply, time.Now().Add(24*time.Hour)))
 	}), "fieldManager=functionkey-agent")
 
-	renewed := time.Now()
 	kit.Refused(t, l.hold(w.asB, identity(w.b, 1), seconds)(t), notOver)
 	kit.Eventually(t, 10*time.Second, "B takes what is over", func() error {
 		return l.hold(w.asB, identity(w.b, 1), seconds)(t)

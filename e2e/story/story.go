@@ -128,9 +128,39 @@ func (w *World) Keyed(ctx context.Context, app string, n int, limit time.Duratio
 			return fmt.Errorf("members %s, Ready %s (%s), epoch %d of %d", r.Members, r.Ready().Status, r.Ready().Reason, r.ActiveEpoch, r.Epoch)
 		}
 		now = r
+		if err := w.opened(ctx, r, n); err != nil {
+			return err
+		}
 		return w.leads(ctx, app, r)
 	})
 	return now, err
+}
+
+// opened says whether n replicas have told that they open the active key. The count in the Leader record
+// may be of the key before.
+func (w *World) opened(ctx context.Context, r *Record, n int) error {
+	list, err := w.Dynamic.Resource(kit.FunctionKeys).Namespace(w.NS).List(ctx, metav1.ListOptions{
+		LabelSelector: "functionkey.dev/role=member,functionkey.dev/revision=" + r.Name})
+	if err != nil {
+		return err
+	}
+	have := 0
+	for _, m := range list.Items {
+		incarnation, _, _ := unstructured.NestedInt64(m.Object, "spec", "incarnation")
+		if by, _, _ := unstructured.NestedInt64(m.Object, "status", "opened", "incarnation"); by != incarnation {
+			continue
+		}
+		epochs, _, _ := unstructured.NestedSlice(m.Object, "status", "opened", "epochs")
+		for _, e := range epochs {
+			if epoch, _ := e.(map[string]any)["epoch"].(int64); epoch == r.ActiveEpoch {
+				have++
+			}
+		}
+	}
+	if have < n {
+		return fmt.Errorf("%d replicas have told that they open epoch %d", have, r.ActiveEpoch)
+	}
+	return nil
 }
 
 // leads says whether a record's leader is a pod that stays.
