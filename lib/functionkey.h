@@ -98,7 +98,8 @@ FUNCTIONKEY_API struct functionkey_sender *functionkey_sender_free(struct functi
  * without a holder or an active key, are left out.
  *
  * INVALID (also a record of another function), TOO_LARGE (more than 16 revisions), UNTRUSTED,
- * NOT_READY where none is left; the sender is then as before. */
+ * NOT_READY where none is left; the sender is then as before. So UNTRUSTED of one revision also
+ * holds back newer keys of the others: clear it up, or give the records without that one. */
 FUNCTIONKEY_API int functionkey_sender_records(struct functionkey_sender *s, const char *json,
 	size_t n, unsigned flags, struct functionkey_error *err);
 

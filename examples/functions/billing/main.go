@@ -14,7 +14,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
+	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -78,8 +79,8 @@ func serve(server *http.Server) {
 }
 
 // Open answers the request itself if the message cannot be opened: 503 where the sender shall try
-// again, 409 where it shall seal the message again, because its key was replaced or this revision came
-// after it was sealed, 422 where neither would be of use.
+// again, 409 where it shall seal the message again, because its key is gone or this revision came after
+// it was sealed, 422 where neither would be of use.
 func open(keys *agent.Client, w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -92,7 +93,7 @@ func open(keys *agent.Client, w http.ResponseWriter, r *http.Request) ([]byte, b
 	}
 	status := http.StatusServiceUnavailable
 	var problem *agent.Error
-	if errors.As(err, &problem) && (problem.Status == http.StatusConflict || strings.HasSuffix(problem.Type, "/wrong-recipient")) {
+	if errors.As(err, &problem) && slices.Contains([]string{"stale-epoch", "no-key", "wrong-recipient"}, path.Base(problem.Type)) {
 		status = http.StatusConflict
 	} else if problem != nil && !problem.Retryable() {
 		status = http.StatusUnprocessableEntity
