@@ -43,6 +43,7 @@ struct agent_recipient_keys {
 };
 struct agent_recipient_keys agent_recipients_keys(const struct agent_recipients *r);
 
+/* Whether this compressed point is one of them. */
 bool agent_recipient_keys_have(
 	const struct agent_recipient_keys *keys, const uint8_t key[static 33]);
 
