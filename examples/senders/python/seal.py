@@ -2,7 +2,6 @@
 """Seals standard input to a function, whose replicas open it: no agent, no secret key needed here.
 
 usage: seal.py RECORDS.json [MEDIA-TYPE] <message >envelope
-
 RECORDS.json is what one of these prints; docs/senders.md says what each is worth:
   kubectl get functionkeys -l functionkey.dev/function=F,functionkey.dev/role=leader -o json
   kubectl get functionkey REVISION -o json
@@ -50,8 +49,8 @@ def keys_of(document):
             yield f"{record['namespace']}/{record['revision']}", record["epoch"], record["publicKey"]
             return
         spec, status = record["spec"], record.get("status", {})
-        told = status.get("observedEpoch", 1 << 31) >= status.get("activeEpoch", 0)  # of this key, not an earlier one
-        lost = told and any(c["type"] == "NoHolder" and c["status"] == "True" for c in status.get("conditions", []))
+        of_this_key = status.get("observedEpoch", 1 << 31) >= status.get("activeEpoch", 0)
+        lost = of_this_key and any(c["type"] == "NoHolder" and c["status"] == "True" for c in status.get("conditions", []))
         if spec["role"] == "Leader" and spec["scheme"] == "umbral-secp256k1" and not lost:
             name = f"{record['metadata']['namespace']}/{spec['revision']}"
             yield from ((name, k["epoch"], k["publicKey"]) for k in status.get("keys", []) if k["state"] == "Active")
