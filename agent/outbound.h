@@ -3,7 +3,8 @@
  *
  * Only to functions of the list; where they are is never taken from the request. A request that the
  * recipient refuses as sealed to an old key is sealed once more, when our own watch has shown newer
- * keys, and never to more recipients than before.
+ * keys, and never to more recipients than before. One that certainly reached no function is sent as
+ * it is to the revision before.
  */
 #ifndef AGENT_OUTBOUND_H
 #define AGENT_OUTBOUND_H

@@ -100,22 +100,6 @@ static void a_set_is_replaced_by_none_that_is_larger(void **state)
 	world_end(&w);
 }
 
-static void whoever_makes_the_next_key_holds_it(void **state)
-{
-	_cleanup_(agent_recipients_free) struct agent_recipients *r = NULL;
-	struct world w;
-
-	(void)state;
-	world_begin(&w);
-	w.a.conditions[0] = (struct crds_condition){.type = STR("NoHolder"), .status = CRDS_TRUE};
-	w.a.fk.conditions_len = 1;
-	w.a.fk.observed_epoch = 1;
-	(void)sample_key(&w.a, 2, 1, CRDS_ACTIVE);
-	assert_ok("the next", choose(&w, 1, true, &r, err));
-	assert_int_equal(r->v[0].epoch, 2);
-	world_end(&w);
-}
-
 /* Each row spoils the one record; what is then said. */
 struct row {
 	const char *name;
@@ -184,6 +168,21 @@ static void other_leader(struct sample *s)
 static void no_leader(struct sample *s)
 {
 	s->fk.has_leader = false;
+}
+
+static void whoever_makes_the_next_key_holds_it(void **state)
+{
+	_cleanup_(agent_recipients_free) struct agent_recipients *r = NULL;
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	no_holder(&w.a);
+	w.a.fk.observed_epoch = 1;
+	(void)sample_key(&w.a, 2, 1, CRDS_ACTIVE);
+	assert_ok("the next", choose(&w, 1, true, &r, err));
+	assert_int_equal(r->v[0].epoch, 2);
+	world_end(&w);
 }
 
 static void spoiled_records_are_no_recipients(void **state)

@@ -6,10 +6,15 @@
 static void nobody_left(struct scene *s)
 {
 	settled(s);
-	s->v.members_len = s->v.pods_len = 0;
-	s->lease.holder = STR_NULL;
+	last_holder_gone(s);
 	settle_status(s);
 	s->leader.observed_epoch = 3;
+}
+
+static void next_key(struct scene *s)
+{
+	s->members[0].opened[0] = s->members[1].opened[0] = 4;
+	s->leader.active_epoch = 4;
 }
 
 /* Somebody new has made the next key; the last write was just now. */
@@ -18,8 +23,7 @@ static void somebody_came(struct scene *s)
 	nobody_left(s);
 	s->v.members_len = s->v.pods_len = 2;
 	s->lease.holder = STR("billing-a_" UID_A "_1");
-	s->members[0].opened[0] = s->members[1].opened[0] = 4;
-	s->leader.active_epoch = 4;
+	next_key(s);
 	s->v.status_ns = s->v.boot_ns - NS_PER_S / 2;
 }
 
@@ -27,7 +31,7 @@ static void somebody_came(struct scene *s)
 static void and_went(struct scene *s)
 {
 	nobody_left(s);
-	s->leader.active_epoch = 4;
+	next_key(s);
 }
 
 static void just_after_a_write(struct scene *s)
@@ -58,8 +62,7 @@ static void epochs_are_dropped(struct scene *s)
 static void a_key_was_rotated(struct scene *s)
 {
 	settled(s);
-	s->members[0].opened[0] = s->members[1].opened[0] = 4;
-	s->leader.active_epoch = 4;
+	next_key(s);
 	s->leader.observed_epoch = 3;
 }
 

@@ -82,13 +82,6 @@ static void keeper_restarted(struct scene *s)
 	s->members[1].incarnation = 2;
 }
 
-static void last_holder_gone(struct scene *s)
-{
-	s->v.members_len = 0;
-	s->v.pods_len = 0;
-	s->lease.holder = STR_NULL;
-}
-
 static void leader_pod_gone(struct scene *s)
 {
 	s->pods[0].uid = STR(UID_X);

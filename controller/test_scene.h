@@ -84,4 +84,11 @@ static inline void quiet(struct scene *s)
 	(void)s;
 }
 
+static inline void last_holder_gone(struct scene *s)
+{
+	s->v.members_len = 0;
+	s->v.pods_len = 0;
+	s->lease.holder = STR_NULL;
+}
+
 #endif
